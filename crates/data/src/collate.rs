@@ -1,0 +1,135 @@
+//! Padding, shifting and masking: a list of examples becomes one rectangle of ids and targets.
+
+use serde::Serialize;
+
+use crate::{END_OF_TEXT_ID, EncodedExample};
+
+/// Target of a position that carries no loss, as in PyTorch's `cross_entropy`.
+pub const IGNORE_INDEX: i64 = -100;
+
+/// A batch of `B` rows and `T` columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Rows `B`.
+    pub rows: usize,
+    /// Columns `T`.
+    pub width: usize,
+    /// Token ids, `[B, T]` row by row.
+    pub inputs: Vec<u32>,
+    /// The next token of every position or [`IGNORE_INDEX`], `[B, T]` row by row.
+    pub targets: Vec<i64>,
+    /// The examples' own tokens: the sum of their lengths, without end-of-text and padding, and
+    /// within the cut.
+    pub tokens: usize,
+}
+
+impl Batch {
+    /// Positions that carry a loss.
+    #[must_use]
+    pub fn target_tokens(&self) -> usize {
+        self.targets.iter().filter(|&&target| target != IGNORE_INDEX).count()
+    }
+
+    /// Positions in all, padding included.
+    #[must_use]
+    pub fn padded_tokens(&self) -> usize {
+        self.rows * self.width
+    }
+}
+
+/// A batch as the nested lists that `gptune data batches --json` prints.
+#[derive(Serialize)]
+struct NestedBatch<'a> {
+    inputs: Vec<&'a [u32]>,
+    targets: Vec<&'a [i64]>,
+}
+
+impl Serialize for Batch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let width = self.width.max(1);
+        NestedBatch { inputs: self.inputs.chunks(width).collect(), targets: self.targets.chunks(width).collect() }
+            .serialize(serializer)
+    }
+}
+
+/// How examples are brought into one rectangle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collator {
+    /// Longest row kept, in tokens; longer ones are cut.
+    pub max_length: usize,
+    /// Leave the prompt without loss: of its `n` tokens the first `n − 1` targets are ignored, so
+    /// that the step from the prompt to the response header is trained.
+    pub mask_instructions: bool,
+}
+
+impl Collator {
+    /// Collates examples, as the book's `custom_collate_fn` does.
+    ///
+    /// Every row is its ids, one end-of-text, and end-of-text up to the longest row; inputs are
+    /// the row without its last column, targets the row without its first. The first end-of-text
+    /// among the targets stays, so that the model learns to stop; later ones are ignored.
+    #[must_use]
+    pub fn collate(&self, examples: &[&EncodedExample]) -> Batch {
+        let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+        let width = longest.min(self.max_length);
+        let rows = examples.len();
+        let mut inputs = Vec::with_capacity(rows * width);
+        let mut targets = Vec::with_capacity(rows * width);
+        for EncodedExample { ids, prompt_len } in examples {
+            let padded = |column: usize| ids.get(column).copied().unwrap_or(END_OF_TEXT_ID);
+            inputs.extend((0..width).map(padded));
+            let masked = if self.mask_instructions { prompt_len.saturating_sub(1) } else { 0 };
+            // The first end-of-text of the row, be it padding or the data's own.
+            let stop = ids.iter().skip(1).position(|&id| id == END_OF_TEXT_ID).map_or(ids.len(), |at| at + 1);
+            targets.extend((1..=width).map(|column| match padded(column) {
+                _ if column <= masked => IGNORE_INDEX,
+                END_OF_TEXT_ID if column > stop => IGNORE_INDEX,
+                id => i64::from(id),
+            }));
+        }
+        let tokens = examples.iter().map(|example| example.ids.len().min(width)).sum();
+        Batch { rows, width, inputs, targets, tokens }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: u32 = END_OF_TEXT_ID;
+    const E: i64 = END_OF_TEXT_ID as i64;
+    const I: i64 = IGNORE_INDEX;
+
+    fn collate(rows: &[(&[u32], usize)], max_length: usize, mask_instructions: bool) -> Batch {
+        let examples: Vec<_> =
+            rows.iter().map(|(ids, prompt_len)| EncodedExample { ids: ids.to_vec(), prompt_len: *prompt_len }).collect();
+        Collator { max_length, mask_instructions }.collate(&examples.iter().collect::<Vec<_>>())
+    }
+
+    const BOOK: [(&[u32], usize); 3] = [(&[0, 1, 2, 3, 4], 3), (&[5, 6], 1), (&[7, 8, 9], 2)];
+
+    #[test]
+    fn the_books_example() {
+        let batch = collate(&BOOK, 1024, false);
+        assert_eq!((batch.rows, batch.width, batch.tokens), (3, 5, 10));
+        assert_eq!(batch.inputs, [0, 1, 2, 3, 4, 5, 6, P, P, P, 7, 8, 9, P, P]);
+        assert_eq!(batch.targets, [1, 2, 3, 4, E, 6, E, I, I, I, 8, 9, E, I, I]);
+        assert_eq!(batch.target_tokens(), 10);
+        let json = serde_json::to_value(&batch).unwrap();
+        assert_eq!(json["targets"][2], serde_json::json!([8, 9, E, I, I]));
+    }
+
+    #[test]
+    fn instruction_masking_leaves_one_prompt_target() {
+        let batch = collate(&BOOK, 1024, true);
+        assert_eq!(batch.targets, [I, I, 3, 4, E, 6, E, I, I, I, I, 9, E, I, I]);
+    }
+
+    #[test]
+    fn a_cut_shortens_both_sides() {
+        let batch = collate(&BOOK, 3, false);
+        assert_eq!(batch.inputs, [0, 1, 2, 5, 6, P, 7, 8, 9]);
+        assert_eq!(batch.targets, [1, 2, 3, 6, E, I, 8, 9, E]);
+        assert_eq!((batch.width, batch.tokens), (3, 8));
+    }
+}

@@ -1,0 +1,36 @@
+//! Instruction data for fine-tuning GPT-2, from a file of examples to batches of token ids.
+//!
+//! The path of an example through this crate:
+//!
+//! 1. [`Dataset`] reads a JSON array or JSON Lines of `{"instruction", "input", "output"}`;
+//! 2. [`PromptStyle`] formats an [`Example`] as the text a model sees;
+//! 3. [`Tokenizer`] turns text into GPT-2's byte-level BPE ids;
+//! 4. [`Split`] cuts the data into training, test and validation parts;
+//! 5. [`EncodedExample`]s are padded, shifted and masked into a [`Batch`] by [`Collator`];
+//! 6. [`Loader`] walks over batches in an order drawn from an [`OrderStream`], which reproduces
+//!    PyTorch's `DataLoader` order bit by bit.
+//!
+//! The crate knows nothing of models, tensors or devices: a batch is plain integers.
+#![doc = concat!("\n\nThe method is that of sections 7.2 and 7.3 of *Build a Large Language Model From Scratch*.")]
+
+mod collate;
+mod dataset;
+mod encode;
+mod error;
+mod loader;
+mod order;
+mod prompt;
+mod python_json;
+mod split;
+mod tokenizer;
+
+pub use collate::{Batch, Collator, IGNORE_INDEX};
+pub use dataset::{Dataset, Example};
+pub use encode::{EncodedExample, Encoder, Preflight, preflight};
+pub use error::DataError;
+pub use loader::{BatchIter, Loader};
+pub use order::{Mt19937, Order, OrderStream};
+pub use prompt::PromptStyle;
+pub use python_json::to_python_json;
+pub use split::{Part, Split};
+pub use tokenizer::{END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

@@ -1,0 +1,127 @@
+//! Walking over a part of the data in batches.
+
+use crate::{Batch, Collator, DataError, EncodedExample, OrderStream, Part};
+
+/// Batches over one part of the data.
+#[derive(Debug, Clone)]
+pub struct Loader<'a> {
+    examples: &'a [EncodedExample],
+    batch_size: usize,
+    /// Shuffle and drop a short last batch, as in training; otherwise in order, dropping nothing.
+    shuffle: bool,
+    collator: Collator,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader over `examples`, which are the `part` of the data: the training part is shuffled
+    /// and loses a short last batch, the others keep their order and every example.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::PartTooSmall`] if there are not enough examples for one batch.
+    pub fn new(
+        part: Part,
+        examples: &'a [EncodedExample],
+        batch_size: usize,
+        collator: Collator,
+        total: usize,
+    ) -> Result<Self, DataError> {
+        let shuffle = part == Part::Train;
+        let needed = if shuffle { batch_size.max(1) } else { 1 };
+        if examples.len() < needed || batch_size == 0 {
+            return Err(DataError::PartTooSmall { part: part.name(), examples: examples.len(), total, needed });
+        }
+        Ok(Self { examples, batch_size, shuffle, collator })
+    }
+
+    /// Number of batches in one iteration.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        if self.shuffle { self.examples.len() / self.batch_size } else { self.examples.len().div_ceil(self.batch_size) }
+    }
+
+    /// Whether there is no batch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The examples that it goes over.
+    #[must_use]
+    pub fn examples(&self) -> &'a [EncodedExample] {
+        self.examples
+    }
+
+    /// Starts an iteration, which draws from `stream`.
+    pub fn iter(&self, stream: &mut OrderStream) -> BatchIter<'_> {
+        let order = if self.shuffle {
+            let lengths: Vec<usize> = self.examples.iter().map(|example| example.ids.len()).collect();
+            stream.start_shuffled(&lengths, self.batch_size)
+        } else {
+            stream.start_sequential();
+            (0..self.examples.len()).collect()
+        };
+        BatchIter { loader: self, order, next: 0 }
+    }
+}
+
+/// One iteration over a [`Loader`].
+#[derive(Debug)]
+pub struct BatchIter<'a> {
+    loader: &'a Loader<'a>,
+    order: Vec<usize>,
+    next: usize,
+}
+
+impl Iterator for BatchIter<'_> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.next == self.loader.len() {
+            return None;
+        }
+        let start = self.next * self.loader.batch_size;
+        let end = (start + self.loader.batch_size).min(self.order.len());
+        self.next += 1;
+        let rows: Vec<_> = self.order[start..end].iter().map(|&index| &self.loader.examples[index]).collect();
+        Some(self.loader.collator.collate(&rows))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.loader.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for BatchIter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Order;
+
+    fn examples(n: usize) -> Vec<EncodedExample> {
+        (1..=n).map(|len| EncodedExample { ids: vec![1; len], prompt_len: 1 }).collect()
+    }
+
+    const COLLATOR: Collator = Collator { max_length: 1024, mask_instructions: false };
+
+    #[test]
+    fn train_drops_the_short_batch_and_validation_keeps_it() {
+        let examples = examples(19);
+        let mut stream = OrderStream::new(Order::Torch, 1);
+        let train = Loader::new(Part::Train, &examples, 8, COLLATOR, 19).unwrap();
+        assert_eq!(train.iter(&mut stream).map(|batch| batch.rows).collect::<Vec<_>>(), [8, 8]);
+        let val = Loader::new(Part::Val, &examples, 8, COLLATOR, 19).unwrap();
+        let widths: Vec<_> = val.iter(&mut stream).map(|batch| (batch.rows, batch.width)).collect();
+        assert_eq!(widths, [(8, 8), (8, 16), (3, 19)]);
+    }
+
+    #[test]
+    fn a_part_without_a_batch_is_an_error() {
+        let examples = examples(5);
+        let error = Loader::new(Part::Train, &examples, 8, COLLATOR, 6).unwrap_err().to_string();
+        assert!(error.contains("train part has 5 of 6 examples") && error.contains("batch of 8"), "{error}");
+        assert!(Loader::new(Part::Val, &[], 8, COLLATOR, 6).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! JSON as Python writes it.
+
+use std::fmt::Write;
+
+use serde_json::{Number, Value};
+
+/// Formats a value byte for byte as Python's `json.dumps(value, indent=4)` does: non-ASCII
+/// escaped, no newline at the end.
+#[must_use]
+pub fn to_python_json(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, value, 0);
+    out
+}
+
+fn write_value(out: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => out.push_str(&python_number(number)),
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            write_items(out, ['[', ']'], depth, items, |out, item| write_value(out, item, depth + 1));
+        }
+        Value::Object(entries) => write_items(out, ['{', '}'], depth, entries, |out, (key, item)| {
+            write_string(out, key);
+            out.push_str(": ");
+            write_value(out, item, depth + 1);
+        }),
+    }
+}
+
+fn write_items<I: IntoIterator>(
+    out: &mut String,
+    [open, close]: [char; 2],
+    depth: usize,
+    items: I,
+    mut write_item: impl FnMut(&mut String, I::Item),
+) {
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("    ", depth));
+    };
+    out.push(open);
+    let mut empty = true;
+    for item in items {
+        if !empty {
+            out.push(',');
+        }
+        empty = false;
+        new_line(out, depth + 1);
+        write_item(out, item);
+    }
+    if !empty {
+        new_line(out, depth);
+    }
+    out.push(close);
+}
+
+fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out.push('"');
+}
+
+/// Python's `repr` of a number: integers as they are, floats with the fewest digits that read back
+/// the same, in scientific notation below 1e-4 and from 1e16 on.
+fn python_number(number: &Number) -> String {
+    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
+        return number.to_string();
+    };
+    let scientific = format!("{float:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if float == 0.0 || (-4..16).contains(&exponent) {
+        format!("{float:?}")
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{mantissa}e{sign}{:02}", exponent.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_python() {
+        // print(json.dumps(json.loads(text), indent=4)) in Python 3.11.
+        let text = r#"[{"a": "é\u007f\"\\\n\t😀/", "b": [], "c": {}, "d": [1, -2.5, 1e16, 1.5e-7, 123456789.0, 0.0001, null, true]}]"#;
+        let python = "[\n    {\n        \"a\": \"\\u00e9\\u007f\\\"\\\\\\n\\t\\ud83d\\ude00/\",\n        \"b\": [],\n        \
+                      \"c\": {},\n        \"d\": [\n            1,\n            -2.5,\n            1e+16,\n            \
+                      1.5e-07,\n            123456789.0,\n            0.0001,\n            null,\n            true\n        \
+                      ]\n    }\n]";
+        assert_eq!(to_python_json(&serde_json::from_str(text).unwrap()), python);
+    }
+}
