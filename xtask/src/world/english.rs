@@ -105,6 +105,21 @@ pub fn uncapitalise(text: &str) -> String {
     })
 }
 
+/// Makes the first letter of a sentence lower case, unless its first word is a
+/// name and keeps its capital anywhere.
+pub fn uncapitalise_opening(sentence: &str) -> String {
+    const OPENINGS: [&str; 20] = [
+        "The", "A", "An", "My", "Our", "His", "Her", "Two", "Many", "These", "He", "She", "It",
+        "We", "They", "You", "Please", "Birds", "Some", "What",
+    ];
+    let (head, _) = split_head(sentence);
+    if OPENINGS.contains(&head) {
+        uncapitalise(sentence)
+    } else {
+        sentence.to_owned()
+    }
+}
+
 /// Spells a number below one hundred in words; larger ones stay in digits.
 pub fn number_word(number: u32) -> String {
     const SMALL: [&str; 20] = [

@@ -68,6 +68,10 @@ pub struct Kind {
     /// Whether `subject` and `answer` may change places.
     #[serde(default)]
     pub symmetric: bool,
+    /// Values that are no fair subject of a symmetric question, because they
+    /// have a second answer: "light" is the opposite of "heavy" and of "dark".
+    #[serde(default)]
+    pub ambiguous: Vec<String>,
     /// A rule that computes further fields.
     derive: Option<String>,
     /// The field for which a question may offer a wrong alternative.

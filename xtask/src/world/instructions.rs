@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::english::capitalise;
 use super::facts::{Fact, Kind, World};
 use super::rng::SplitMix64;
 use super::template::{Fields, fill, unmarked};
@@ -65,7 +66,7 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
         let fields = fields_for_asking(kind, fact, &mut rng)?;
         let text = |pattern: &str| fill(pattern, &fields, &world.lexicon);
         examples.push(Example {
-            instruction: text(instruction)?,
+            instruction: capitalise(&text(instruction)?),
             input: text(input)?,
             output: text(output)?,
             kind: kind.kind.clone(),
@@ -84,8 +85,23 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
 /// order as `first` and `second`.
 fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<Fields> {
     let mut fields = fact.fields.clone();
-    if kind.symmetric && rng.percent(50) {
-        swap(&mut fields, &kind.subject, &kind.answer);
+    if kind.symmetric {
+        let subject_is_fair = |fields: &Fields| {
+            fields
+                .get(&kind.subject)
+                .is_some_and(|value| !kind.ambiguous.contains(value))
+        };
+        if rng.percent(50) {
+            swap(&mut fields, &kind.subject, &kind.answer);
+        }
+        if !subject_is_fair(&fields) {
+            swap(&mut fields, &kind.subject, &kind.answer);
+        }
+        ensure!(
+            subject_is_fair(&fields),
+            "both sides of {} are ambiguous",
+            fact.key
+        );
     }
     if let Some(name) = &kind.choice {
         let right = fields.get(name).context("no such choice field")?.clone();

@@ -4,15 +4,14 @@
 //! that says how the noun behaves: `+` for a plural ("+scissors") and `-` for a
 //! noun that takes no article ("-gold"). Markers are never printed.
 //!
-//! Filters: `a` (put the right article in front), `is`, `was`, `has`, `does`,
-//! `them`, `these` (a word that agrees with the noun), `plural`, `cap`, `low`,
-//! and `bare` (no leading "a", "an" or "the", no closing full stop).
+//! Filters: `a` (put the right article in front), `is`, `has`, `does` (a word that agrees with the noun), `plural`, `cap`, `low` (no capital unless
+//! the first word is a name) and `nodot` (no closing full stop).
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
-use super::english::{Lexicon, capitalise, uncapitalise};
+use super::english::{Lexicon, capitalise, uncapitalise_opening};
 
 /// The values that fill a pattern's gaps, by name.
 pub type Fields = BTreeMap<String, String>;
@@ -64,25 +63,14 @@ fn gap_text(gap: &str, fields: &Fields, lexicon: &Lexicon) -> Result<String> {
             "a" if value == plain => lexicon.with_article(&text),
             "a" => text,
             "is" => agree("is", "are"),
-            "was" => agree("was", "were"),
             "has" => agree("has", "have"),
             "does" => agree("does", "do"),
-            "them" => agree("it", "them"),
-            "these" => agree("this", "these"),
             "plural" => lexicon.plural(&text),
             "cap" => capitalise(&text),
-            "low" => uncapitalise(&text),
-            "bare" => bare(&text).to_owned(),
+            "low" => uncapitalise_opening(&text),
+            "nodot" => text.trim_end_matches('.').to_owned(),
             _ => bail!("unknown filter {filter:?}"),
         };
     }
     Ok(text)
-}
-
-fn bare(text: &str) -> &str {
-    let text = text.trim_end_matches(['.', '?', '!']);
-    ["a ", "an ", "the "]
-        .iter()
-        .find_map(|article| text.strip_prefix(article))
-        .unwrap_or(text)
 }

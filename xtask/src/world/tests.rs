@@ -39,7 +39,7 @@ fn the_committed_file_is_what_the_lists_give() {
 fn check_finds_a_repeated_prompt() {
     let mut examples = sample_data().unwrap();
     examples[1].instruction = examples[0].instruction.to_uppercase();
-    examples[1].input.clone_from(&examples[0].input);
+    examples[1].input = examples[0].input.clone();
     assert!(check(&examples).is_err());
 }
 

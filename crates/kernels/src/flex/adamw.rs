@@ -1,0 +1,27 @@
+use burn::{backend::Flex, tensor::Tensor};
+
+use super::{elements, plain};
+use crate::slices::{AdamWStep, adamw};
+
+/// [`crate::adamw_step`] on flex, or the tensors back for the portable path.
+///
+/// Buffers that nothing else refers to are updated in place; shared ones are copied first.
+pub(crate) fn adamw_step<const D: usize>(
+    tensors: [Tensor<D>; 4],
+    step: &AdamWStep,
+) -> Result<[Tensor<D>; 3], [Tensor<D>; 4]> {
+    let [Some(mut parameter), Some(gradient), Some(mut moment_1), Some(mut moment_2)] = tensors.each_ref().map(plain)
+    else {
+        return Err(tensors);
+    };
+    // The handles held by `tensors` would make every buffer a shared one.
+    drop(tensors);
+    adamw(
+        parameter.storage_mut::<f32>(),
+        elements(&gradient),
+        moment_1.storage_mut::<f32>(),
+        moment_2.storage_mut::<f32>(),
+        *step,
+    );
+    Ok([parameter, moment_1, moment_2].map(Tensor::from_primitive::<Flex>))
+}

@@ -1,0 +1,75 @@
+use burn::tensor::{Device, Tensor};
+use gptune_kernels::{head_loss, portable_head_loss};
+
+use crate::{random, relative_difference};
+
+/// `[N, C, V]`: one row, a chunk of 128 rows and one more, nothing a multiple of anything, and
+/// GPT-2's vocabulary.
+const SHAPES: [[usize; 3]; 5] = [[1, 4, 7], [128, 16, 33], [129, 48, 97], [300, 37, 1001], [40, 16, 50_257]];
+
+fn targets([n, _, v]: [usize; 3]) -> Vec<u32> {
+    (0..n).map(|i| u32::try_from((i * 7919 + 13) % v).unwrap()).collect()
+}
+
+#[test]
+fn loss_and_gradients_equal_the_portable_ones() {
+    let device = Device::flex().autodiff();
+    device.seed(1);
+    for shape in SHAPES {
+        let [n, c, v] = shape;
+        let (hidden, weight) = (random([n, c], &device).require_grad(), random([v, c], &device).require_grad());
+        let run = |loss: fn(Tensor<2>, Tensor<2>, &[u32]) -> Tensor<1>| {
+            // A factor on the loss checks that the upstream gradient is used.
+            let loss = loss(hidden.clone(), weight.clone(), &targets(shape)) * 3.0;
+            let grads = loss.backward();
+            (loss.inner(), hidden.grad(&grads).unwrap(), weight.grad(&grads).unwrap())
+        };
+        let (fused, portable) = (run(head_loss), run(portable_head_loss));
+        let differences = [
+            relative_difference(fused.0, portable.0),
+            relative_difference(fused.1, portable.1),
+            relative_difference(fused.2, portable.2),
+        ];
+        assert!(differences.iter().all(|&d| d < 1e-5), "{shape:?}: loss, d hidden, d weight {differences:?}");
+    }
+}
+
+#[test]
+fn a_frozen_head_still_passes_gradients_down() {
+    let device = Device::flex().autodiff();
+    let hidden = random([3, 4], &device).require_grad();
+    let weight = random([9, 4], &device);
+    let grads = head_loss(hidden.clone(), weight.clone(), &[0, 8, 3]).backward();
+    let want = portable_head_loss(hidden.clone(), weight.clone(), &[0, 8, 3]).backward();
+    let difference = relative_difference(hidden.grad(&grads).unwrap(), hidden.grad(&want).unwrap());
+    assert!(difference < 1e-5, "{difference}");
+    assert!(weight.grad(&grads).is_none());
+}
+
+#[test]
+fn without_autodiff_only_the_loss_is_computed() {
+    let device = Device::flex();
+    device.seed(2);
+    for shape in SHAPES {
+        let [n, c, v] = shape;
+        let (hidden, weight) = (random([n, c], &device), random([v, c], &device));
+        let got = head_loss(hidden.clone(), weight.clone(), &targets(shape));
+        let difference = relative_difference(got, portable_head_loss(hidden, weight, &targets(shape)));
+        assert!(difference < 1e-5, "{shape:?}: {difference}");
+    }
+}
+
+#[test]
+fn a_checkpointing_device_takes_the_portable_path() {
+    let device = Device::flex().autodiff().gradient_checkpointing();
+    let hidden = random([3, 4], &device).require_grad();
+    let loss = head_loss(hidden.clone(), random([9, 4], &device), &[1, 2, 3]);
+    assert!(hidden.grad(&loss.backward()).is_some());
+}
+
+#[test]
+#[should_panic(expected = "targets below 9")]
+fn a_target_outside_the_vocabulary_panics() {
+    let device = Device::flex();
+    let _ = head_loss(random([1, 4], &device), random([9, 4], &device), &[9]);
+}

@@ -1,0 +1,133 @@
+use serde::{Deserialize, Serialize};
+
+/// Sizes of a GPT-2, under the names of Hugging Face's `config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gpt2Config {
+    /// Number of blocks.
+    pub n_layer: usize,
+    /// Attention heads of a block.
+    pub n_head: usize,
+    /// Width of the hidden states.
+    pub n_embd: usize,
+    /// Longest sequence: the context length.
+    pub n_positions: usize,
+    /// Entries of the vocabulary.
+    pub vocab_size: usize,
+    /// Whether the output head is the token embedding itself rather than a matrix of its own.
+    pub tie_word_embeddings: bool,
+    /// Added to the variance in layer normalisation.
+    pub layer_norm_epsilon: f64,
+    /// Dropout on embeddings, attention weights and residual branches while training.
+    pub dropout: f64,
+}
+
+/// A configuration that no model can have.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// A size is zero.
+    #[error("{field} is 0 in the model configuration; it has to be at least 1")]
+    Zero {
+        /// The field.
+        field: &'static str,
+    },
+    /// The width cannot be divided among the heads.
+    #[error("n_embd = {n_embd} is not a multiple of n_head = {n_head}; correct one of them in the model configuration")]
+    Heads {
+        /// Width of the hidden states.
+        n_embd: usize,
+        /// Number of heads.
+        n_head: usize,
+    },
+    /// A dropout that is no probability.
+    #[error("dropout = {0} is not in 0..1")]
+    Dropout(f64),
+}
+
+impl Gpt2Config {
+    /// One of the released sizes: `124M`, `355M`, `774M` or `1558M`, untied and without dropout.
+    #[must_use]
+    pub fn named(size: &str) -> Option<Self> {
+        let (n_embd, n_layer, n_head) = match size {
+            "124M" => (768, 12, 12),
+            "355M" => (1024, 24, 16),
+            "774M" => (1280, 36, 20),
+            "1558M" => (1600, 48, 25),
+            _ => return None,
+        };
+        Some(Self {
+            n_layer,
+            n_head,
+            n_embd,
+            n_positions: 1024,
+            vocab_size: 50_257,
+            tie_word_embeddings: false,
+            layer_norm_epsilon: 1e-5,
+            dropout: 0.0,
+        })
+    }
+
+    /// The name of the released size that has this width and depth.
+    #[must_use]
+    pub fn size_name(&self) -> Option<&'static str> {
+        ["124M", "355M", "774M", "1558M"].into_iter().find(|size| {
+            Self::named(size).is_some_and(|named| (named.n_embd, named.n_layer) == (self.n_embd, self.n_layer))
+        })
+    }
+
+    /// Checks that a model of these sizes can exist.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let sizes = [
+            ("n_layer", self.n_layer),
+            ("n_head", self.n_head),
+            ("n_embd", self.n_embd),
+            ("n_positions", self.n_positions),
+            ("vocab_size", self.vocab_size),
+        ];
+        if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+            return Err(ConfigError::Zero { field });
+        }
+        if !self.n_embd.is_multiple_of(self.n_head) {
+            return Err(ConfigError::Heads { n_embd: self.n_embd, n_head: self.n_head });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ConfigError::Dropout(self.dropout));
+        }
+        Ok(())
+    }
+
+    /// Number of parameters, an untied head included.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let c = self.n_embd;
+        let block = 4 * c * c + 8 * c * c + 13 * c; // attention, MLP; biases and two norms
+        let embeddings = (self.vocab_size + self.n_positions) * c;
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * c };
+        self.n_layer * block + embeddings + 2 * c + head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_sizes_have_the_published_parameter_counts() {
+        assert_eq!(Gpt2Config::named("124M").unwrap().parameters(), 163_037_184);
+        assert_eq!(Gpt2Config::named("355M").unwrap().parameters(), 406_286_336);
+        let tied = Gpt2Config { tie_word_embeddings: true, ..Gpt2Config::named("124M").unwrap() };
+        assert_eq!(tied.parameters(), 124_439_808);
+        assert_eq!(Gpt2Config::named("1558M").unwrap().size_name(), Some("1558M"));
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused_by_name() {
+        let config = Gpt2Config { n_head: 7, ..Gpt2Config::named("124M").unwrap() };
+        assert_eq!(config.validate(), Err(ConfigError::Heads { n_embd: 768, n_head: 7 }));
+        let config = Gpt2Config { n_layer: 0, ..config };
+        assert!(config.validate().unwrap_err().to_string().contains("n_layer is 0"));
+    }
+}

@@ -1,0 +1,39 @@
+use burn::{
+    module::{Initializer, Module, Param},
+    tensor::{Device, Tensor, module::layer_norm},
+};
+
+/// Layer normalisation over the last dimension (Ba, Kiros and Hinton, 2016), with the biased
+/// variance.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// Scale, `[C]`
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[C]`
+    pub bias: Param<Tensor<1>>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+impl LayerNorm {
+    /// A normalisation that starts as the plain one.
+    #[must_use]
+    pub fn init(width: usize, epsilon: f64, device: &Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([width], device),
+            bias: Initializer::Zeros.init([width], device),
+            epsilon,
+        }
+    }
+
+    /// `(x − mean) / √(variance + ε) × weight + bias`
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[..., C]`
+    /// - output: `[..., C]`
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+    }
+}

@@ -1,0 +1,42 @@
+use burn::{
+    module::Module,
+    nn::Dropout,
+    tensor::{Device, Tensor, activation::gelu_approximate},
+};
+
+use crate::{Conv1D, Gpt2Config, gpt2::dropout, gpt2::residual_std};
+
+/// The position-wise feed-forward network of a block, four times as wide inside.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[C, 4C]`
+    pub c_fc: Conv1D,
+    /// `[4C, C]`
+    pub c_proj: Conv1D,
+    /// Dropout on the output.
+    pub dropout: Dropout,
+}
+
+impl Mlp {
+    /// A network with GPT-2's initialisation.
+    #[must_use]
+    pub fn init(config: &Gpt2Config, device: &Device) -> Self {
+        let c = config.n_embd;
+        Self {
+            c_fc: Conv1D::init(c, 4 * c, 0.02, device),
+            c_proj: Conv1D::init(4 * c, c, residual_std(config), device),
+            dropout: dropout(config),
+        }
+    }
+
+    /// Two layers with a tanh-approximated GELU (Hendrycks and Gimpel, 2016) between them.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, T, C]`
+    /// - output: `[B, T, C]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.dropout.forward(self.c_proj.forward(gelu_approximate(self.c_fc.forward(x))))
+    }
+}

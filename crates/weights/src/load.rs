@@ -1,0 +1,118 @@
+//! From a checkpoint into a model.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    tensor::{Device, Tensor, TensorData},
+};
+use gptune_model::{Gpt2, Gpt2Config};
+
+use crate::{SafetensorsFile, WeightsError, names};
+
+/// Builds a model on `device` and fills it from a checkpoint.
+///
+/// Names with and without the `transformer.` prefix are understood, and causal masks are passed
+/// over. Where the configuration has a head of its own and the file has none, the head starts as a
+/// copy of the token embedding, as in the book; where the configuration ties them, a head in the
+/// file has to be absent or is left aside, as in `transformers`.
+///
+/// # Errors
+///
+/// [`WeightsError`] naming the tensor that is missing, unknown, or of another shape or type.
+pub fn load_model(file: &mut SafetensorsFile, config: &Gpt2Config, device: &Device) -> Result<Gpt2, WeightsError> {
+    let model = Gpt2::init(config, device);
+    let sources = match_tensors(file, &model, config)?;
+    let mut loader = Loader { file, sources, path: Vec::new(), error: None };
+    let model = model.map(&mut loader);
+    loader.error.map_or(Ok(model), Err)
+}
+
+/// Finds the tensor of every parameter, and checks that none is left over or misshapen.
+fn match_tensors(
+    file: &SafetensorsFile,
+    model: &Gpt2,
+    config: &Gpt2Config,
+) -> Result<BTreeMap<String, String>, WeightsError> {
+    let mut shapes = Shapes::default();
+    model.visit(&mut shapes);
+    let mut tensors: BTreeMap<&str, &str> =
+        file.names().filter_map(|tensor| Some((names::parameter(tensor)?, tensor))).collect();
+    if config.tie_word_embeddings {
+        tensors.remove(names::HEAD);
+    } else if let (false, Some(&tokens)) = (tensors.contains_key(names::HEAD), tensors.get(names::TOKENS)) {
+        tensors.insert(names::HEAD, tokens);
+    }
+    let path = || file.path().to_owned();
+    let unknown = tensors.keys().find(|&&name| !shapes.found.contains_key(name));
+    if let Some(name) = unknown {
+        return Err(WeightsError::Unknown { path: path(), name: (*name).to_owned() });
+    }
+    let mut sources = BTreeMap::new();
+    for (name, expected) in shapes.found {
+        let Some(&tensor) = tensors.get(name.as_str()) else {
+            return Err(WeightsError::Missing { path: path(), name, layers: config.n_layer });
+        };
+        let actual = file.shape(tensor).unwrap_or_default();
+        if actual != expected {
+            return Err(WeightsError::Shape { path: path(), name, expected, actual: actual.to_owned() });
+        }
+        sources.insert(name, tensor.to_owned());
+    }
+    Ok(sources)
+}
+
+/// Collects the shape of every parameter without initialising it.
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.join("."), param.lazy_shape().to_vec());
+    }
+}
+
+/// Replaces every parameter by its tensor in the file. Nothing is initialised at random first.
+struct Loader<'a> {
+    file: &'a mut SafetensorsFile,
+    sources: BTreeMap<String, String>,
+    path: Vec<String>,
+    error: Option<WeightsError>,
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let tensor = self.sources.get(&self.path.join(".")).filter(|_| self.error.is_none());
+        match tensor.map(|tensor| self.file.read(tensor)) {
+            None => param,
+            Some(Err(error)) => {
+                self.error = Some(error);
+                param
+            }
+            Some(Ok(values)) => {
+                let (shape, device) = (param.lazy_shape(), param.lazy_device());
+                let value = Tensor::from_data(TensorData::new(values, shape), &device);
+                Param::initialized(ParamId::new(), value.require_grad())
+            }
+        }
+    }
+}
