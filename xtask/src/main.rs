@@ -1,1 +1,82 @@
-fn main() {}
+//! Development tasks, started with `cargo xtask TASK`.
+//!
+//! This program depends on no crate of the workspace and not on Burn: it starts cargo and the
+//! `gptune` binary, so it builds in seconds.
+
+mod bench;
+mod cargo;
+mod ci;
+mod pretrain_nano;
+mod world;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Development tasks of gptune.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build gptune and fine-tune; without flags, the built-in model on the built-in data
+    Train {
+        /// The back end to build with: flex, tch, wgpu, vulkan, metal, cuda, rocm, cpu
+        #[arg(long, default_value = "flex")]
+        backend: String,
+        /// Flags of `gptune train`
+        #[arg(last = true)]
+        flags: Vec<String>,
+    },
+    /// Run the whole test suite
+    Test,
+    /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
+    Ci,
+    /// Measure training steps and write docs/src/benchmarks.md
+    Bench {
+        /// Steps to measure at 124M size
+        #[arg(long, default_value_t = 5)]
+        steps: usize,
+        /// Instruction data to measure on instead of the sample data
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Write assets/sample-data.json from xtask/words
+    SampleData,
+    /// Write the corpus that the built-in model is pretrained on
+    Corpus {
+        /// The text file to write
+        path: PathBuf,
+    },
+    /// Pretrain the built-in model from scratch and write assets/nano
+    PretrainNano,
+}
+
+fn main() -> Result<()> {
+    match Xtask::parse().task {
+        Task::Train { backend, flags } => {
+            let gptune = cargo::build_gptune(&backend)?;
+            cargo::run(std::process::Command::new(gptune).arg("train").args(flags))
+        }
+        Task::Test => cargo::test(),
+        Task::Ci => ci::run(),
+        Task::Bench { steps, data } => bench::run(steps, data.as_deref()),
+        Task::SampleData => {
+            let path = cargo::root().join("assets/sample-data.json");
+            write(&path, &world::to_json(&world::sample_data()?)?)
+        }
+        Task::Corpus { path } => write(&path, &world::corpus()?),
+        Task::PretrainNano => pretrain_nano::run(),
+    }
+}
+
+fn write(path: &std::path::Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}

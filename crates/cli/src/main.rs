@@ -1,1 +1,39 @@
-fn main() {}
+//! The `gptune` program: arguments, devices, progress. The work is done in the libraries.
+
+mod args;
+mod assets;
+mod commands;
+mod console;
+mod device;
+mod model_source;
+mod resolve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Pretrain(args) => commands::pretrain::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Respond(args) => commands::respond::run(&args),
+        Command::Tokenize(args) => commands::tokens::tokenize(&args),
+        Command::Detokenize(args) => commands::tokens::detokenize(&args),
+        Command::Data(args) => commands::data::run(&args),
+        Command::Import(args) => commands::convert::import(&args),
+        Command::Export(args) => commands::convert::export(&args),
+        Command::Devices(args) => commands::devices::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, outermost context first.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -55,6 +55,22 @@ impl PromptStyle {
         format!("{}{header}{}", self.prompt(example), example.output)
     }
 
+    /// The style as a Jinja chat template, as `transformers` and llama.cpp read it: the content of
+    /// each user message is an instruction (with its input, if it has one, below a blank line and
+    /// `### Input:` in the styles that have such a header).
+    #[must_use]
+    pub fn chat_template(self) -> String {
+        let (first, user, assistant) = match self {
+            Self::Book | Self::Alpaca => (PREAMBLE, r"\n\n### Instruction:\n", r"\n\n### Response:\n"),
+            Self::Phi3 => ("", r"<|user|>\n", r"\n<|assistant|>:\n"),
+        };
+        format!(
+            "{first}{{% for message in messages %}}{{% if message['role'] == 'user' %}}{{{{ '{user}' + message['content'] }}}}\
+             {{% elif message['role'] == 'assistant' %}}{{{{ '{assistant}' + message['content'] + eos_token }}}}{{% endif %}}\
+             {{% endfor %}}{{% if add_generation_prompt %}}{{{{ '{assistant}' }}}}{{% endif %}}"
+        )
+    }
+
     /// The bare response in the text that a model wrote after the prompt: without its header, and
     /// stripped of white space as Python's `str.strip` does it.
     #[must_use]

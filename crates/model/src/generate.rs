@@ -70,6 +70,6 @@ impl Gpt2 {
         let [_, t, c] = hidden.dims();
         let last = hidden.narrow(1, t - 1, 1).reshape([1, c]);
         let logits: Tensor<2> = last.matmul(self.head_weight().transpose()); // [1, V]
-        logits.into_data().into_vec::<f32>().unwrap_or_else(|error| unreachable!("logits are f32: {error:?}"))
+        logits.into_data().try_into_vec::<f32>().unwrap_or_else(|error| unreachable!("logits are f32: {error:?}"))
     }
 }

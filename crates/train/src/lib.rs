@@ -1,1 +1,31 @@
-//! x
+//! Instruction fine-tuning of GPT-2.
+//!
+//! [`Trainer`] runs the loop of section 7.6 of *Build a Large Language Model From Scratch*: the
+//! batches in PyTorch's order, AdamW, an evaluation every few steps, a sample after every epoch. What
+//! happens is told as [`Event`]s to an [`Observer`]; the console, `metrics.jsonl` and the plot are
+//! observers of the same events. The trainer is handed a model and never opens a weights file: what
+//! to do with one worth keeping is the observer's business, too.
+//!
+//! [`TrainConfig`] holds every value of a run, and [`RunFolder`] is where it goes.
+
+mod config;
+mod error;
+mod evaluate;
+mod event;
+mod memory;
+mod prepare;
+mod pretrain;
+mod respond;
+mod run_folder;
+mod trainer;
+
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use evaluate::{Evaluation, evaluate};
+pub use event::{Event, Observer, read_events};
+pub use memory::peak_memory_bytes;
+pub use prepare::Prepared;
+pub use respond::{Response, respond, responses_json};
+pub use pretrain::{PretrainConfig, TextBlocks, pretrain};
+pub use run_folder::{RunFolder, write_atomically};
+pub use trainer::{Ending, Outcome, Trainer};

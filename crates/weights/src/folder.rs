@@ -72,17 +72,25 @@ impl ModelFolder {
         self.file.path().to_owned()
     }
 
+    /// The same model with another dropout.
+    #[must_use]
+    pub fn with_dropout(mut self, dropout: f64) -> Self {
+        self.config.dropout = dropout;
+        self
+    }
+
     /// Loads the model onto a device.
     ///
     /// `tied` overrides whether the head is the token embedding; without it the folder's own
-    /// configuration decides.
+    /// configuration decides. Untying a tied head makes it a copy of the token embedding.
     ///
     /// # Errors
     ///
     /// As [`load_model`].
     pub fn load(mut self, tied: Option<bool>, device: &Device) -> Result<(Gpt2, Gpt2Config), WeightsError> {
+        let own_head = !self.config.tie_word_embeddings;
         self.config.tie_word_embeddings = tied.unwrap_or(self.config.tie_word_embeddings);
-        let model = load_model(&mut self.file, &self.config, device)?;
+        let model = load_model(&mut self.file, &self.config, own_head, device)?;
         Ok((model, self.config))
     }
 }

@@ -13,16 +13,21 @@ use crate::{SafetensorsFile, WeightsError, names};
 /// Builds a model on `device` and fills it from a checkpoint.
 ///
 /// Names with and without the `transformer.` prefix are understood, and causal masks are passed
-/// over. Where the configuration has a head of its own and the file has none, the head starts as a
-/// copy of the token embedding, as in the book; where the configuration ties them, a head in the
-/// file has to be absent or is left aside, as in `transformers`.
+/// over. `own_head` says whether the checkpoint is of an untied model: if not, a head in the file is
+/// left aside, as in `transformers`, and a model with a head of its own starts with a copy of the
+/// token embedding, as in the book.
 ///
 /// # Errors
 ///
 /// [`WeightsError`] naming the tensor that is missing, unknown, or of another shape or type.
-pub fn load_model(file: &mut SafetensorsFile, config: &Gpt2Config, device: &Device) -> Result<Gpt2, WeightsError> {
+pub fn load_model(
+    file: &mut SafetensorsFile,
+    config: &Gpt2Config,
+    own_head: bool,
+    device: &Device,
+) -> Result<Gpt2, WeightsError> {
     let model = Gpt2::init(config, device);
-    let sources = match_tensors(file, &model, config)?;
+    let sources = match_tensors(file, &model, config, own_head)?;
     let mut loader = Loader { file, sources, path: Vec::new(), error: None };
     let model = model.map(&mut loader);
     loader.error.map_or(Ok(model), Err)
@@ -33,14 +38,16 @@ fn match_tensors(
     file: &SafetensorsFile,
     model: &Gpt2,
     config: &Gpt2Config,
+    own_head: bool,
 ) -> Result<BTreeMap<String, String>, WeightsError> {
     let mut shapes = Shapes::default();
     model.visit(&mut shapes);
     let mut tensors: BTreeMap<&str, &str> =
         file.names().filter_map(|tensor| Some((names::parameter(tensor)?, tensor))).collect();
-    if config.tie_word_embeddings {
+    if config.tie_word_embeddings || !own_head {
         tensors.remove(names::HEAD);
-    } else if let (false, Some(&tokens)) = (tensors.contains_key(names::HEAD), tensors.get(names::TOKENS)) {
+    }
+    if let (false, false, Some(&tokens)) = (config.tie_word_embeddings, own_head, tensors.get(names::TOKENS)) {
         tensors.insert(names::HEAD, tokens);
     }
     let path = || file.path().to_owned();

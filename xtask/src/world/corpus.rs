@@ -18,6 +18,8 @@ const STATEMENTS: usize = 12;
 const TOPIC_DOCUMENTS: usize = 3;
 /// A word with facts of fewer kinds than this gets no documents of its own.
 const TOPIC_KINDS: usize = 3;
+/// The most sentences in a paragraph of facts.
+const LONGEST: usize = 8;
 /// How many little stories are told.
 const STORIES: usize = 3000;
 
@@ -31,8 +33,7 @@ pub fn write(world: &World) -> Result<String> {
     let mut statements = Vec::new();
     for kind in &world.kinds {
         for fact in &kind.facts {
-            let told = state(kind, fact, STATEMENTS, &world.lexicon, &mut rng)
-                .with_context(|| fact.key.clone())?;
+            let told = state(kind, fact, STATEMENTS, &world.lexicon, &mut rng).with_context(|| fact.key.clone())?;
             statements.extend(told);
         }
     }
@@ -47,13 +48,7 @@ pub fn write(world: &World) -> Result<String> {
 }
 
 /// States one fact `times` times, each form about equally often.
-fn state(
-    kind: &Kind,
-    fact: &Fact,
-    times: usize,
-    lexicon: &Lexicon,
-    rng: &mut SplitMix64,
-) -> Result<Vec<String>> {
+fn state(kind: &Kind, fact: &Fact, times: usize, lexicon: &Lexicon, rng: &mut SplitMix64) -> Result<Vec<String>> {
     let mut forms = Deck::new(kind.say.iter().collect());
     (0..times)
         .map(|_| {
@@ -67,25 +62,32 @@ fn state(
         .collect()
 }
 
-/// Strings statements together into paragraphs of two to about seven sentences.
+/// Strings statements together into paragraphs of at least two statements and about
+/// [`LONGEST`] sentences at most.
 fn paragraphs(statements: &[String], rng: &mut SplitMix64) -> Vec<String> {
     let mut documents = Vec::new();
     let mut current: Vec<&str> = Vec::new();
     let (mut sentences, mut wanted) = (0, 4);
     for statement in statements {
-        current.push(statement);
-        sentences += 1 + statement.matches(". ").count();
-        if sentences >= wanted {
+        let more = count_sentences(statement);
+        let full = sentences >= wanted || sentences + more > LONGEST;
+        if full && current.len() >= 2 {
             documents.push(current.join(" "));
             current.clear();
             sentences = 0;
-            wanted = 2 + rng.below(5);
+            wanted = 2 + rng.below(LONGEST - 2);
         }
+        current.push(statement);
+        sentences += more;
     }
-    if !current.is_empty() {
-        documents.push(current.join(" "));
-    }
+    documents.push(current.join(" "));
     documents
+}
+
+/// Counts end marks that a space, a closing quote or the end of the text follows.
+fn count_sentences(text: &str) -> usize {
+    let ends = |pair: &[u8]| matches!(pair, [b'.' | b'?' | b'!', b' ' | b'\'']);
+    text.as_bytes().windows(2).filter(|pair| ends(pair)).count() + usize::from(text.ends_with(['.', '?', '!']))
 }
 
 /// Paragraphs that stay with one word: what a dog is, says, and is called when
@@ -95,23 +97,26 @@ fn topics(world: &World, rng: &mut SplitMix64) -> Result<Vec<String>> {
     for kind in &world.kinds {
         for fact in &kind.facts {
             let subject = fact.fields.get(&kind.subject).context("no subject")?;
-            by_word
-                .entry(topic(subject))
-                .or_default()
-                .push((kind, fact));
+            by_word.entry(topic(subject)).or_default().push((kind, fact));
         }
     }
     let mut documents = Vec::new();
     for facts in by_word.values_mut() {
-        let kinds: BTreeSet<&str> = facts.iter().map(|(kind, _)| kind.kind.as_str()).collect();
+        let kinds: BTreeSet<&str> = facts.iter().map(|(kind, _)| kind.name.as_str()).collect();
         if kinds.len() < TOPIC_KINDS {
             continue;
         }
         for _ in 0..TOPIC_DOCUMENTS {
             rng.shuffle(facts);
             let mut told = Vec::new();
-            for (kind, fact) in facts.iter().take(6) {
-                told.extend(state(kind, fact, 1, &world.lexicon, rng)?);
+            let mut sentences = 0;
+            for (kind, fact) in facts.iter() {
+                for statement in state(kind, fact, 1, &world.lexicon, rng)? {
+                    sentences += count_sentences(&statement);
+                    if sentences <= LONGEST {
+                        told.push(statement);
+                    }
+                }
             }
             documents.push(told.join(" "));
         }
@@ -122,8 +127,5 @@ fn topics(world: &World, rng: &mut SplitMix64) -> Result<Vec<String>> {
 /// The noun of a subject, without marker and article.
 fn topic(subject: &str) -> &str {
     let subject = unmarked(subject);
-    ["a ", "an ", "the "]
-        .iter()
-        .find_map(|article| subject.strip_prefix(article))
-        .unwrap_or(subject)
+    ["a ", "an ", "the "].iter().find_map(|article| subject.strip_prefix(article)).unwrap_or(subject)
 }

@@ -30,10 +30,7 @@ pub fn derive(name: &str, fields: &mut Fields, lexicon: &Lexicon) -> Result<()> 
 }
 
 fn get<'a>(fields: &'a Fields, name: &str) -> Result<&'a str> {
-    fields
-        .get(name)
-        .map(String::as_str)
-        .with_context(|| format!("no field {name:?}"))
+    fields.get(name).map(String::as_str).with_context(|| format!("no field {name:?}"))
 }
 
 fn set(fields: &mut Fields, name: &str, value: impl Into<String>) {
@@ -95,23 +92,14 @@ fn arithmetic(fields: &mut Fields) -> Result<()> {
     };
     set(fields, "sum", format!("{x} {op} {y}"));
     set(fields, "signs", format!("{x} {sign} {y}"));
-    set(
-        fields,
-        "words",
-        format!("{} {op} {}", number_word(x), number_word(y)),
-    );
+    set(fields, "words", format!("{} {op} {}", number_word(x), number_word(y)));
     set(fields, "result", result.to_string());
     set(fields, "result_word", number_word(result));
     Ok(())
 }
 
 fn sentence(parts: &[&str], end: char) -> String {
-    let text = parts
-        .iter()
-        .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let text = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ");
     format!("{}{end}", capitalise(&text))
 }
 
@@ -139,11 +127,8 @@ fn passive(fields: &mut Fields) -> Result<()> {
     let object = get(fields, "object")?;
     let (noun, thing) = (unmarked(agent), unmarked(object));
     let present_tense = get(fields, "tense")? == "present";
-    let verb = if present_tense {
-        present(get(fields, "verb")?, is_plural(agent))
-    } else {
-        get(fields, "past")?.to_owned()
-    };
+    let verb =
+        if present_tense { present(get(fields, "verb")?, is_plural(agent)) } else { get(fields, "past")?.to_owned() };
     let be = match (present_tense, is_plural(object)) {
         (true, false) => "is",
         (true, true) => "are",
@@ -171,41 +156,21 @@ fn statement(subject: &str, aux: &str, rest: &str, lexicon: &Lexicon) -> String 
 
 fn question(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
     let (subject, aux, rest) = clause(fields)?;
-    set(
-        fields,
-        "statement",
-        statement(&subject, &aux, &rest, lexicon),
-    );
+    set(fields, "statement", statement(&subject, &aux, &rest, lexicon));
     set(fields, "question", sentence(&[&aux, &subject, &rest], '?'));
     Ok(())
 }
 
 fn negation(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
     let (subject, aux, rest) = clause(fields)?;
-    let negated = if aux == "can" {
-        "cannot".to_owned()
-    } else {
-        format!("{aux} not")
-    };
-    set(
-        fields,
-        "statement",
-        statement(&subject, &aux, &rest, lexicon),
-    );
-    set(
-        fields,
-        "negated",
-        sentence(&[&subject, &negated, &rest], '.'),
-    );
+    let negated = if aux == "can" { "cannot".to_owned() } else { format!("{aux} not") };
+    set(fields, "statement", statement(&subject, &aux, &rest, lexicon));
+    set(fields, "negated", sentence(&[&subject, &negated, &rest], '.'));
     Ok(())
 }
 
 fn clause(fields: &Fields) -> Result<(String, String, String)> {
-    Ok((
-        get(fields, "subject")?.to_owned(),
-        get(fields, "aux")?.to_owned(),
-        get(fields, "rest")?.to_owned(),
-    ))
+    Ok((get(fields, "subject")?.to_owned(), get(fields, "aux")?.to_owned(), get(fields, "rest")?.to_owned()))
 }
 
 fn sentence_past(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {

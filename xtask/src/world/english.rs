@@ -57,20 +57,13 @@ impl Lexicon {
 
     /// The plural of a noun.
     pub fn plural(&self, noun: &str) -> String {
-        self.plurals
-            .get(noun)
-            .cloned()
-            .unwrap_or_else(|| add_s(noun))
+        self.plurals.get(noun).cloned().unwrap_or_else(|| add_s(noun))
     }
 
     /// The simple past of a verb; only the first word of a phrase changes.
     pub fn past(&self, verb: &str) -> String {
         let (head, tail) = split_head(verb);
-        let past = self
-            .pasts
-            .get(head)
-            .cloned()
-            .unwrap_or_else(|| regular_past(head));
+        let past = self.pasts.get(head).cloned().unwrap_or_else(|| regular_past(head));
         format!("{past}{tail}")
     }
 }
@@ -92,44 +85,51 @@ pub fn third_person(verb: &str) -> String {
 /// Makes the first letter upper case.
 pub fn capitalise(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Makes the first letter lower case.
 pub fn uncapitalise(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// Makes the first letter of a sentence lower case, unless its first word is a
 /// name and keeps its capital anywhere.
 pub fn uncapitalise_opening(sentence: &str) -> String {
     const OPENINGS: [&str; 20] = [
-        "The", "A", "An", "My", "Our", "His", "Her", "Two", "Many", "These", "He", "She", "It",
-        "We", "They", "You", "Please", "Birds", "Some", "What",
+        "The", "A", "An", "My", "Our", "His", "Her", "Two", "Many", "These", "He", "She", "It", "We", "They", "You",
+        "Please", "Birds", "Some", "What",
     ];
     let (head, _) = split_head(sentence);
-    if OPENINGS.contains(&head) {
-        uncapitalise(sentence)
-    } else {
-        sentence.to_owned()
-    }
+    if OPENINGS.contains(&head) { uncapitalise(sentence) } else { sentence.to_owned() }
 }
 
 /// Spells a number below one hundred in words; larger ones stay in digits.
 pub fn number_word(number: u32) -> String {
     const SMALL: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-        "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
         "nineteen",
     ];
-    const TENS: [&str; 8] = [
-        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
+    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     let Ok(index) = usize::try_from(number) else {
         return number.to_string();
     };
@@ -151,10 +151,7 @@ fn split_head(phrase: &str) -> (&str, &str) {
 fn add_s(word: &str) -> String {
     if let Some(stem) = consonant_y(word) {
         format!("{stem}ies")
-    } else if ["s", "x", "z", "ch", "sh"]
-        .iter()
-        .any(|end| word.ends_with(end))
-    {
+    } else if ["s", "x", "z", "ch", "sh"].iter().any(|end| word.ends_with(end)) {
         format!("{word}es")
     } else {
         format!("{word}s")
@@ -183,9 +180,7 @@ fn pairs(text: &str) -> Result<BTreeMap<String, String>> {
         .map(str::trim)
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let (base, form) = pair
-                .split_once('|')
-                .with_context(|| format!("no '|' in {pair:?}"))?;
+            let (base, form) = pair.split_once('|').with_context(|| format!("no '|' in {pair:?}"))?;
             Ok((base.trim().to_owned(), form.trim().to_owned()))
         })
         .collect()

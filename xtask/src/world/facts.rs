@@ -54,7 +54,7 @@ const KINDS: [(&str, &str); 30] = word_lists![
 #[serde(deny_unknown_fields)]
 pub struct Kind {
     /// The name that examples carry.
-    pub kind: String,
+    pub name: String,
     /// How many instruction examples to draw.
     pub count: usize,
     /// The columns of `rows`.
@@ -116,9 +116,7 @@ impl World {
         let lexicon = Lexicon::parse(include_str!("../../words/irregular.toml"))?;
         let kinds = KINDS
             .iter()
-            .map(|(name, text)| {
-                Kind::parse(text, &lexicon).with_context(|| format!("words/{name}.toml"))
-            })
+            .map(|(name, text)| Kind::parse(text, &lexicon).with_context(|| format!("words/{name}.toml")))
             .collect::<Result<_>>()?;
         Ok(Self { kinds, lexicon })
     }
@@ -129,32 +127,20 @@ impl Kind {
         let mut kind: Self = toml::from_str(text)?;
         for row in kind.rows.split([',', '\n']).map(str::trim) {
             if !row.is_empty() {
-                let facts = kind
-                    .expand(row, lexicon)
-                    .with_context(|| format!("row {row:?}"))?;
+                let facts = kind.expand(row, lexicon).with_context(|| format!("row {row:?}"))?;
                 kind.facts.extend(facts);
             }
         }
         kind.reject_repeats()?;
         let groups: BTreeSet<_> = kind.facts.iter().map(|fact| &fact.key).collect();
-        ensure!(
-            groups.len() >= kind.count,
-            "{} fact groups for {} examples",
-            groups.len(),
-            kind.count
-        );
+        ensure!(groups.len() >= kind.count, "{} fact groups for {} examples", groups.len(), kind.count);
         Ok(kind)
     }
 
     /// Multiplies out the alternatives of one row.
     fn expand(&self, row: &str, lexicon: &Lexicon) -> Result<Vec<Fact>> {
         let columns: Vec<&str> = row.split('|').map(str::trim).collect();
-        ensure!(
-            columns.len() == self.fields.len(),
-            "{} columns instead of {}",
-            columns.len(),
-            self.fields.len()
-        );
+        ensure!(columns.len() == self.fields.len(), "{} columns instead of {}", columns.len(), self.fields.len());
         let mut combinations = vec![Fields::new()];
         for (name, column) in self.fields.iter().zip(columns) {
             combinations = combinations
@@ -174,10 +160,7 @@ impl Kind {
                 if let Some(rule) = &self.derive {
                     derive(rule, &mut fields, lexicon)?;
                 }
-                Ok(Fact {
-                    key: self.group(&fields)?,
-                    fields,
-                })
+                Ok(Fact { key: self.group(&fields)?, fields })
             })
             .collect()
     }
@@ -192,7 +175,7 @@ impl Kind {
             .collect::<Option<Vec<_>>>()
             .context("the key names an unknown field")?;
         parts.sort_unstable();
-        Ok(format!("{}: {}", self.kind, parts.join(" / ")))
+        Ok(format!("{}: {}", self.name, parts.join(" / ")))
     }
 
     /// A subject with two answers would make its question ambiguous.

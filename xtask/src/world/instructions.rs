@@ -22,13 +22,9 @@ const EMPTY_INPUT_PERCENT: usize = 60;
 pub fn draw(world: &World) -> Result<Vec<Example>> {
     let mut parts = [Vec::new(), Vec::new(), Vec::new()];
     for kind in &world.kinds {
-        let mut examples = draw_kind(world, kind).with_context(|| kind.kind.clone())?;
+        let mut examples = draw_kind(world, kind).with_context(|| kind.name.clone())?;
         // Counts are multiples of 20, so that 85, 10 and 5 per cent come out whole.
-        ensure!(
-            kind.count.is_multiple_of(20),
-            "{}: the count is not a multiple of 20",
-            kind.kind
-        );
+        ensure!(kind.count.is_multiple_of(20), "{}: the count is not a multiple of 20", kind.name);
         let validation = examples.split_off(kind.count / 20 * 19);
         let test = examples.split_off(kind.count / 20 * 17);
         for (part, drawn) in parts.iter_mut().zip([examples, test, validation]) {
@@ -44,15 +40,14 @@ pub fn draw(world: &World) -> Result<Vec<Example>> {
 
 /// One example for each of `kind.count` fact groups, in random order.
 fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
-    let mut rng = SplitMix64::named(SEED, &kind.kind);
+    let mut rng = SplitMix64::named(SEED, &kind.name);
     let mut facts: Vec<&Fact> = kind.facts.iter().collect();
     rng.shuffle(&mut facts);
     let mut groups = BTreeSet::new();
     facts.retain(|fact| groups.insert(&fact.key));
     facts.truncate(kind.count);
 
-    let (alone, with_input): (Vec<_>, Vec<_>) =
-        kind.ask.iter().partition(|[_, input, _]| input.is_empty());
+    let (alone, with_input): (Vec<_>, Vec<_>) = kind.ask.iter().partition(|[_, input, _]| input.is_empty());
     ensure!(
         kind.ask.len() >= 8 && !alone.is_empty() && !with_input.is_empty(),
         "needs eight phrasings, with and without an input"
@@ -69,7 +64,7 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
             instruction: capitalise(&text(instruction)?),
             input: text(input)?,
             output: text(output)?,
-            kind: kind.kind.clone(),
+            kind: kind.name.clone(),
             source: Source {
                 fact: fact.key.clone(),
                 subject: text(&format!("{{{}}}", kind.subject))?,
@@ -86,22 +81,15 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
 fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<Fields> {
     let mut fields = fact.fields.clone();
     if kind.symmetric {
-        let subject_is_fair = |fields: &Fields| {
-            fields
-                .get(&kind.subject)
-                .is_some_and(|value| !kind.ambiguous.contains(value))
-        };
+        let subject_is_fair =
+            |fields: &Fields| fields.get(&kind.subject).is_some_and(|value| !kind.ambiguous.contains(value));
         if rng.percent(50) {
             swap(&mut fields, &kind.subject, &kind.answer);
         }
         if !subject_is_fair(&fields) {
             swap(&mut fields, &kind.subject, &kind.answer);
         }
-        ensure!(
-            subject_is_fair(&fields),
-            "both sides of {} are ambiguous",
-            fact.key
-        );
+        ensure!(subject_is_fair(&fields), "both sides of {} are ambiguous", fact.key);
     }
     if let Some(name) = &kind.choice {
         let right = fields.get(name).context("no such choice field")?.clone();
@@ -113,16 +101,8 @@ fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<F
             .collect();
         let wrong: Vec<&String> = wrong.into_iter().collect();
         let other = (*rng.pick(&wrong).context("nothing to choose from")?).clone();
-        let (first, second) = if rng.percent(50) {
-            (right, other.clone())
-        } else {
-            (other.clone(), right)
-        };
-        fields.extend([
-            ("other".to_owned(), other),
-            ("first".to_owned(), first),
-            ("second".to_owned(), second),
-        ]);
+        let (first, second) = if rng.percent(50) { (right, other.clone()) } else { (other.clone(), right) };
+        fields.extend([("other".to_owned(), other), ("first".to_owned(), first), ("second".to_owned(), second)]);
     }
     Ok(fields)
 }
@@ -158,11 +138,7 @@ impl<T: Copy> Deck<T> {
             rng.shuffle(&mut self.items);
             self.next = 0;
         }
-        let item = self
-            .items
-            .get(self.next)
-            .copied()
-            .context("an empty deck")?;
+        let item = self.items.get(self.next).copied().context("an empty deck")?;
         self.next += 1;
         Ok(item)
     }
@@ -170,34 +146,21 @@ impl<T: Copy> Deck<T> {
 
 /// Checks what the rest of the project relies on; see [`super::check`].
 pub fn check(examples: &[Example]) -> Result<()> {
-    ensure!(
-        examples.len() == TRAIN + TEST + VALIDATION,
-        "{} examples",
-        examples.len()
-    );
+    ensure!(examples.len() == TRAIN + TEST + VALIDATION, "{} examples", examples.len());
     let mut prompts = BTreeMap::new();
     let mut facts = BTreeSet::new();
     for example in examples {
         ensure!(!example.instruction.is_empty(), "an empty instruction");
-        ensure!(
-            !example.output.is_empty(),
-            "{:?} has no output",
-            example.instruction
-        );
+        ensure!(!example.output.is_empty(), "{:?} has no output", example.instruction);
         let prompt = normalise(&format!("{} {}", example.instruction, example.input));
         if let Some(earlier) = prompts.insert(prompt, &example.instruction) {
             bail!("asked twice: {earlier:?} and {:?}", example.instruction);
         }
         // Examples read back from JSON do not say which fact they ask about.
         let fact = &example.source.fact;
-        ensure!(
-            fact.is_empty() || facts.insert(fact),
-            "asked twice: the fact {fact:?}"
-        );
+        ensure!(fact.is_empty() || facts.insert(fact), "asked twice: the fact {fact:?}");
     }
-    let kinds_of = |part: &[Example]| -> BTreeSet<String> {
-        part.iter().map(|example| example.kind.clone()).collect()
-    };
+    let kinds_of = |part: &[Example]| -> BTreeSet<String> { part.iter().map(|example| example.kind.clone()).collect() };
     let all = kinds_of(examples);
     ensure!(all.len() >= 14, "only {} kinds", all.len());
     let (train, rest) = examples.split_at(TRAIN);

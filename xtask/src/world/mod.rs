@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use facts::World;
 
 /// Seeds everything that is drawn at random.
-const SEED: u64 = 123;
+const SEED: u64 = 124;
 
 /// The number of examples in the training part, which comes first.
 pub const TRAIN: usize = 935;

@@ -23,9 +23,9 @@ impl SplitMix64 {
     pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a: spreads the name over the seed without depending on the
         // standard hasher, whose output is not guaranteed to be stable.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self::new(seed ^ hash)
     }
 

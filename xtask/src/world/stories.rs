@@ -18,7 +18,7 @@ pub struct Stories {
     boys: String,
     /// Comma-separated words by gap; a second different word is `<gap>2`.
     words: BTreeMap<String, String>,
-    stories: Vec<String>,
+    patterns: Vec<String>,
 }
 
 impl Stories {
@@ -36,13 +36,8 @@ impl Stories {
     /// # Errors
     ///
     /// Fails when a pattern names an unknown gap.
-    pub fn tell(
-        &self,
-        count: usize,
-        lexicon: &Lexicon,
-        rng: &mut SplitMix64,
-    ) -> Result<Vec<String>> {
-        let mut patterns = Deck::new(self.stories.iter().collect());
+    pub fn tell(&self, count: usize, lexicon: &Lexicon, rng: &mut SplitMix64) -> Result<Vec<String>> {
+        let mut patterns = Deck::new(self.patterns.iter().collect());
         (0..count)
             .map(|_| {
                 let pattern: &String = patterns.next(rng)?;
@@ -80,8 +75,5 @@ impl Stories {
 }
 
 fn split(list: &str) -> Vec<&str> {
-    list.split([',', '\n'])
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .collect()
+    list.split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()).collect()
 }

@@ -26,9 +26,7 @@ pub fn fill(pattern: &str, fields: &Fields, lexicon: &Lexicon) -> Result<String>
     let mut out = String::with_capacity(pattern.len() + 32);
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {
-        let (gap, tail) = after
-            .split_once('}')
-            .with_context(|| format!("unclosed gap in {pattern:?}"))?;
+        let (gap, tail) = after.split_once('}').with_context(|| format!("unclosed gap in {pattern:?}"))?;
         out.push_str(before);
         out.push_str(&gap_text(gap, fields, lexicon).with_context(|| format!("in {pattern:?}"))?);
         rest = tail;
@@ -50,13 +48,9 @@ pub fn is_plural(value: &str) -> bool {
 fn gap_text(gap: &str, fields: &Fields, lexicon: &Lexicon) -> Result<String> {
     let mut parts = gap.split('|');
     let name = parts.next().unwrap_or_default();
-    let value = fields
-        .get(name)
-        .with_context(|| format!("unknown field {name:?}"))?;
+    let value = fields.get(name).with_context(|| format!("unknown field {name:?}"))?;
     let plain = unmarked(value);
-    let agree = |singular: &str, plural: &str| {
-        (if is_plural(value) { plural } else { singular }).to_owned()
-    };
+    let agree = |singular: &str, plural: &str| (if is_plural(value) { plural } else { singular }).to_owned();
     let mut text = plain.to_owned();
     for filter in parts {
         text = match filter {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::english::{Lexicon, number_word, third_person};
+use super::rng::SplitMix64;
 use super::template::{Fields, fill};
 use super::{Example, check, corpus, sample_data, to_json};
 
@@ -78,10 +79,7 @@ fn the_corpus_covers_every_example() {
             .split("\n\n")
             .filter(|paragraph| paragraph.contains(subject) && paragraph.contains(answer))
             .any(|paragraph| {
-                whole
-                    || paragraph
-                        .split(". ")
-                        .any(|sentence| sentence.contains(subject) && sentence.contains(answer))
+                whole || paragraph.split(". ").any(|sentence| sentence.contains(subject) && sentence.contains(answer))
             });
         if !found {
             missing.insert(source.fact.clone(), example.kind.clone());
@@ -119,4 +117,17 @@ fn patterns_are_filled() {
     assert!(text("{nothing}").is_err());
     assert!(text("{fruit|nothing}").is_err());
     assert!(text("{fruit").is_err());
+}
+
+#[test]
+fn the_random_stream_is_the_published_one() {
+    let mut rng = SplitMix64::new(0);
+    assert_eq!(rng.next_u64(), 0xe220_a839_7b1d_cdaf);
+    assert_eq!(rng.next_u64(), 0x6e78_9e6a_a1b9_65f4);
+    assert!((0..1000).all(|_| rng.below(7) < 7));
+    let mut items: Vec<u32> = (0..50).collect();
+    rng.shuffle(&mut items);
+    assert_ne!(items, (0..50).collect::<Vec<_>>());
+    items.sort_unstable();
+    assert_eq!(items, (0..50).collect::<Vec<_>>());
 }

@@ -1,0 +1,16 @@
+use anyhow::Result;
+use serde_json::json;
+
+use super::print_json;
+use crate::{args::JsonArg, device};
+
+pub(crate) fn run(args: &JsonArg) -> Result<()> {
+    let back_ends = device::back_ends();
+    if args.json {
+        return print_json(&json!({ "back_ends": back_ends, "default": device::resolve("auto")?.1 }));
+    }
+    for back_end in back_ends {
+        println!("{:8} {}", back_end.name, back_end.description);
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+use anyhow::Result;
+use gptune_data::{OrderStream, Tokenizer};
+use gptune_train::{Prepared, evaluate};
+use serde_json::json;
+
+use super::{batch_config, print_json};
+use crate::{args::EvaluateArgs, console, device, model_source};
+
+pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
+    let style = model_source::prompt_style(&args.model, args.batch.prompt_style)?;
+    let folder = model_source::open_model(&args.model)?;
+    let config = batch_config(&args.batch, style, folder.config.n_positions)?;
+    let (device, _) = device::resolve(&args.device)?;
+    let data = Prepared::new(model_source::open_data(&args.data)?, &Tokenizer::gpt2()?, &config, |_| ())?;
+    let loader = data.loader(args.split)?;
+    let (model, _) = folder.load(None, &device)?;
+    let batches = if args.batches == 0 { loader.len() } else { args.batches.min(loader.len()) };
+    let bar = console::bar(batches as u64, "batches");
+    let mut order = OrderStream::new(config.order, config.seed);
+    let result = evaluate(&model, &loader, &mut order, args.batches, || bar.inc(1));
+    bar.finish_and_clear();
+    if args.json {
+        return print_json(&json!({
+            "split": args.split.name(),
+            "loss": result.loss,
+            "batches": result.batches,
+            "target_tokens": result.target_tokens,
+        }));
+    }
+    println!(
+        "{} loss {:.4} (perplexity {:.2}) over {} batches with {} targets",
+        args.split,
+        result.loss,
+        result.loss.exp(),
+        result.batches,
+        result.target_tokens
+    );
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! One module a command: parse is done, here it is resolved and acted on.
+
+pub(crate) mod convert;
+pub(crate) mod data;
+pub(crate) mod devices;
+pub(crate) mod evaluate;
+pub(crate) mod generate;
+pub(crate) mod pretrain;
+pub(crate) mod respond;
+pub(crate) mod tokens;
+pub(crate) mod train;
+
+use anyhow::Result;
+use gptune_data::PromptStyle;
+use gptune_train::TrainConfig;
+
+use crate::args::BatchArgs;
+
+/// Prints the one JSON document of `--json`.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(value)?);
+    Ok(())
+}
+
+/// What batches depend on, as the part of a run's configuration that it is.
+fn batch_config(args: &BatchArgs, prompt_style: PromptStyle, context: usize) -> Result<TrainConfig> {
+    let config = TrainConfig {
+        prompt_style,
+        order: args.order,
+        seed: args.seed,
+        batch_size: args.batch_size,
+        max_length: args.max_length.min(context),
+        mask_instructions: args.mask_instructions,
+        train_limit: args.train_limit,
+        ..TrainConfig::default()
+    };
+    config.validate()?;
+    Ok(config)
+}

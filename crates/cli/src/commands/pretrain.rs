@@ -1,0 +1,92 @@
+use anyhow::{Context, Result, bail};
+use gptune_data::{END_OF_TEXT_ID, PromptStyle, Tokenizer, VOCAB_SIZE};
+use gptune_model::{Gpt2, Gpt2Config};
+use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
+use gptune_weights::Precision;
+use serde_json::json;
+
+use super::{convert::write_folder, print_json, train::stop_on_ctrl_c};
+use crate::{args::PretrainArgs, console::Console, device};
+
+pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
+    RunFolder::check(&args.out)?;
+    let model_config = Gpt2Config {
+        n_layer: args.n_layer,
+        n_head: args.n_head,
+        n_embd: args.n_embd,
+        n_positions: args.n_positions,
+        vocab_size: VOCAB_SIZE,
+        tie_word_embeddings: true,
+        layer_norm_epsilon: 1e-5,
+        dropout: 0.0,
+    };
+    model_config.validate()?;
+    if args.block_size > args.n_positions || args.block_size == 0 {
+        bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, args.n_positions);
+    }
+    if args.batch_size == 0 || args.steps == 0 {
+        bail!("--batch-size and --steps have to be at least 1");
+    }
+    let (device, _) = device::resolve(&args.device)?;
+    let console = Console::new(args.json);
+    let tokenizer = Tokenizer::gpt2()?;
+    let mut text = String::new();
+    for path in &args.text {
+        text += &std::fs::read_to_string(path).with_context(|| format!("cannot read the text {}", path.display()))?;
+        text += "\n\n";
+    }
+    let text = TextBlocks::new(&args.text[0].display().to_string(), &text, args.block_size, &tokenizer)?;
+    let config = PretrainConfig {
+        batch_size: args.batch_size,
+        steps: args.steps,
+        lr: args.lr,
+        warmup: args.warmup,
+        weight_decay: args.weight_decay,
+        seed: args.seed,
+        eval_every: 100,
+    };
+    console.say(&format!(
+        "{:.1} million parameters, {} tokens of text, {} tokens a step",
+        f64::from(u32::try_from(model_config.parameters() / 1000).unwrap_or(u32::MAX)) / 1000.0,
+        text.train_tokens(),
+        args.batch_size * args.block_size
+    ));
+    let mut keeper = Keeper { args, console, model_config, tokenizer: &tokenizer, last: None };
+    let stop = stop_on_ctrl_c();
+    let outcome = pretrain(&keeper.model_config.clone(), &text, &config, &device.autodiff(), &mut keeper, &stop)?;
+    if let Ending::NotFinite { step } = outcome.ending {
+        bail!("the loss of step {step} is not a number, so nothing was written; try a smaller --lr");
+    }
+    // A sample shows more than a loss.
+    let ids = outcome.model.generate(&[END_OF_TEXT_ID], &gptune_model::GenerateOptions::greedy(60));
+    keeper.console.say(&format!("Sample: {}", tokenizer.decode(&ids)?.replace('\n', " ")));
+    keeper.console.say(&format!("The model is in {}", args.out.display()));
+    if args.json {
+        print_json(&json!({ "out": args.out, "steps": outcome.steps, "last_evaluation": keeper.last }))?;
+    }
+    Ok(())
+}
+
+struct Keeper<'a> {
+    args: &'a PretrainArgs,
+    console: Console,
+    model_config: Gpt2Config,
+    tokenizer: &'a Tokenizer,
+    last: Option<Event>,
+}
+
+impl Observer for Keeper<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+        self.console.event(event);
+        if matches!(event, Event::Eval { .. }) {
+            self.last = Some(event.clone());
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
+        let precision = Precision::from(self.args.dtype);
+        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, &self.args.out, precision)
+            .map_err(|error| TrainError::Observer(error.into()))
+    }
+}

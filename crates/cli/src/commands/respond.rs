@@ -1,0 +1,61 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use gptune_data::{Example, PromptStyle, Split, Tokenizer};
+use gptune_model::Gpt2;
+use gptune_train::{respond, responses_json};
+use serde_json::json;
+
+use super::print_json;
+use crate::{args::RespondArgs, console, device, model_source};
+
+pub(crate) fn run(args: &RespondArgs) -> Result<()> {
+    let style = model_source::prompt_style(&args.model, args.prompt_style)?;
+    let run = model_source::run_of(&args.model);
+    let Some(data) = args.data.clone().or(run.map(|(_, config)| config.data)) else {
+        bail!("which data? give --data; only a model in a run folder remembers what it was trained on");
+    };
+    let folder = model_source::open_model(&args.model)?;
+    let dataset = model_source::open_data(&data)?;
+    let part = Split::new(dataset.examples.len()).part(args.split);
+    let part = part.start..part.end.min(part.start + args.limit.unwrap_or(usize::MAX).min(part.len()));
+    let examples = &dataset.examples[part];
+    if examples.is_empty() {
+        bail!("the {} part of {} has no examples; choose another --split", args.split, dataset.origin);
+    }
+    let (device, _) = device::resolve(&args.device)?;
+    let tokenizer = Tokenizer::gpt2()?;
+    let (model, _) = folder.load(None, &device)?;
+    let answers = answer_all(&model, &tokenizer, style, examples, args.max_new_tokens, &AtomicBool::new(false))?;
+    let text = responses_json(examples.iter().zip(answers.iter().map(String::as_str)));
+    gptune_train::write_atomically(&args.out, text.as_bytes())?;
+    if args.json {
+        return print_json(&json!({ "responses": answers.len(), "out": args.out }));
+    }
+    println!("{} responses in {}", answers.len(), args.out.display());
+    Ok(())
+}
+
+/// Answers examples one after the other, with a bar; fewer of them if `stop` is set.
+pub(crate) fn answer_all(
+    model: &Gpt2,
+    tokenizer: &Tokenizer,
+    style: PromptStyle,
+    examples: &[Example],
+    max_new_tokens: usize,
+    stop: &AtomicBool,
+) -> Result<Vec<String>> {
+    let bar = console::bar(examples.len() as u64, "responses");
+    let mut answers = Vec::with_capacity(examples.len());
+    for (index, example) in examples.iter().enumerate() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let answer = respond(model, tokenizer, style, example, max_new_tokens)
+            .with_context(|| format!("no response to example {index}"))?;
+        answers.push(answer.text);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(answers)
+}

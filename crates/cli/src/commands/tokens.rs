@@ -1,0 +1,53 @@
+use std::io::Read;
+
+use anyhow::{Context, Result};
+use gptune_data::Tokenizer;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::print_json;
+use crate::args::JsonArg;
+
+pub(crate) fn tokenize(args: &JsonArg) -> Result<()> {
+    let ids = Tokenizer::gpt2()?.encode(&standard_input()?)?;
+    if args.json {
+        return print_json(&json!({ "ids": ids }));
+    }
+    let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+    println!("{}", ids.join(" "));
+    Ok(())
+}
+
+/// What `detokenize` reads: what `tokenize --json` prints, or the bare list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Ids {
+    Named { ids: Vec<u32> },
+    Bare(Vec<u32>),
+}
+
+pub(crate) fn detokenize(args: &JsonArg) -> Result<()> {
+    let input = standard_input()?;
+    let ids = if input.trim_start().starts_with(['{', '[']) {
+        let ids: Ids = serde_json::from_str(&input)
+            .context("standard input is not token ids; give {\"ids\": [...]}, [...], or numbers separated by blanks")?;
+        match ids {
+            Ids::Named { ids } | Ids::Bare(ids) => ids,
+        }
+    } else {
+        let number = |word: &str| word.parse().with_context(|| format!("'{word}' on standard input is not a token id"));
+        input.split_whitespace().map(number).collect::<Result<_>>()?
+    };
+    let text = Tokenizer::gpt2()?.decode(&ids)?;
+    if args.json {
+        return print_json(&json!({ "text": text }));
+    }
+    print!("{text}");
+    Ok(())
+}
+
+fn standard_input() -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    String::from_utf8(bytes).context("standard input is not UTF-8 text")
+}

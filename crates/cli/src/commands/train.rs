@@ -1,0 +1,233 @@
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, bail};
+use gptune_data::{Example, Part, PromptStyle, Tokenizer};
+use gptune_model::{Gpt2, Gpt2Config};
+use gptune_report::{LossPlot, svg_to_png};
+use gptune_train::{
+    Ending, Event, Observer, Outcome, Prepared, RunFolder, TrainConfig, TrainError, Trainer, responses_json,
+};
+use gptune_weights::Precision;
+use serde_json::json;
+
+use super::{convert::write_folder, print_json, respond::answer_all};
+use crate::{
+    args::TrainArgs,
+    console::{self, Console},
+    device, model_source, resolve,
+};
+
+pub(crate) fn run(args: &TrainArgs) -> Result<()> {
+    // Everything that can be wrong with the input is found out before anything is written.
+    let mut config = resolve::train_config(args)?;
+    let out = resolve::out_folder(args, &config);
+    RunFolder::check(&out)?;
+    let (device, device_name) = device::resolve(&config.device)?;
+    config.device = device_name.to_owned();
+    let folder = model_source::open_model(&config.model)?;
+    if config.tie_head && !folder.config.tie_word_embeddings {
+        bail!("'{}' has an output head of its own, which --tie-head would throw away; leave out --tie-head", config.model);
+    }
+    config.max_length = config.max_length.min(folder.config.n_positions);
+
+    let console = Console::new(args.json);
+    let tokenizer = Tokenizer::gpt2()?;
+    let dataset = model_source::open_data(&config.data)?;
+    let bar = console::bar(dataset.examples.len() as u64, "examples");
+    let data = Prepared::new(dataset, &tokenizer, &config, |n| bar.inc(n))?;
+    bar.finish_and_clear();
+    let trainer = Trainer::new(&config, &data, &tokenizer)?;
+
+    let device = device.autodiff();
+    device.seed(u64::from(config.seed)); // dropout is all that draws from it
+    let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
+
+    let run = RunFolder::create(&out, &config)?;
+    tell_beginning(&console, &config, &data, &model_config, &trainer);
+    let stop = stop_on_ctrl_c();
+    let preview = &data.examples(Part::Test)[..config.preview.min(data.examples(Part::Test).len())];
+    let answers = |model: &Gpt2, examples: &[Example]| {
+        answer_all(model, &tokenizer, config.prompt_style, examples, config.response_tokens, &stop)
+    };
+    let before = answers(&burn::module::Module::valid(&model), preview)?;
+
+    let mut keeper = Keeper {
+        run,
+        console,
+        events: Vec::new(),
+        model_config,
+        style: config.prompt_style,
+        tokenizer: &tokenizer,
+    };
+    let Outcome { model, ending, steps } = trainer.run(model, &mut keeper, &stop)?;
+    let Keeper { run, console, events, .. } = keeper;
+
+    let mut files = write_plots(&run, &events)?;
+    if let Ending::NotFinite { step } = ending {
+        bail!(
+            "the loss of step {step} is not a number, so training stopped; the last good model and all metrics are in {}; \
+             try a smaller --lr",
+            out.display()
+        );
+    }
+    let after = answers(&model, preview)?;
+    tell_answers(&console, preview, &before, &after);
+    if config.respond {
+        let test = data.examples(Part::Test);
+        let responses = answers(&model, test)?;
+        let text = responses_json(test.iter().zip(responses.iter().map(String::as_str)));
+        files.push(("responses", run.write("instruction-data-with-response.json", text.as_bytes())?));
+    }
+    files.push(("model", run.join("model")));
+    for (what, path) in &files {
+        console.say(&format!("{what:>10}  {}", path.display()));
+    }
+    tell_ending(&console, &config, ending, steps, trainer.steps(), &run);
+    if args.json {
+        let paths: serde_json::Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), json!(path))).collect();
+        print_json(&json!({
+            "out": run.path(),
+            "steps": steps,
+            "completed": ending == Ending::Completed,
+            "last_event": events.last(),
+            "files": paths,
+        }))?;
+    }
+    Ok(())
+}
+
+/// Takes note of events in the run folder and on the console, and keeps models.
+struct Keeper<'a> {
+    run: RunFolder,
+    console: Console,
+    events: Vec<Event>,
+    model_config: Gpt2Config,
+    style: PromptStyle,
+    tokenizer: &'a Tokenizer,
+}
+
+impl Observer for Keeper<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+        self.run.append(event)?;
+        self.console.event(event);
+        self.events.push(event.clone());
+        Ok(())
+    }
+
+    fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
+        // Dropout belongs to the run, not to the model that comes out of it.
+        let config = Gpt2Config { dropout: 0.0, ..self.model_config.clone() };
+        write_folder(model, &config, self.style, self.tokenizer, &self.run.join("model"), Precision::F32)
+            .map_err(|error| TrainError::Observer(error.into()))
+    }
+}
+
+/// A flag that Ctrl-C sets; pressed again, it ends the program at once.
+pub(super) fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let installed = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+    });
+    if let Err(error) = installed {
+        eprintln!("warning: Ctrl-C will end the program at once ({error})");
+    }
+    stop
+}
+
+fn write_plots(run: &RunFolder, events: &[Event]) -> Result<Vec<(&'static str, PathBuf)>> {
+    let Some(plot) = LossPlot::from_events(events) else { return Ok(Vec::new()) };
+    let svg = plot.to_svg();
+    let png = svg_to_png(&svg, 2.0).context("cannot draw the loss plot")?;
+    run.write("loss-plot.png", &png)?;
+    Ok(vec![("plot", run.write("loss-plot.svg", svg.as_bytes())?)])
+}
+
+fn tell_beginning(
+    console: &Console,
+    config: &TrainConfig,
+    data: &Prepared,
+    model: &Gpt2Config,
+    trainer: &Trainer<'_>,
+) {
+    let part = |part| data.examples(part).len();
+    console.say(&format!(
+        "Model {}: {} blocks, {} wide, {:.1} million parameters, on {}",
+        config.model,
+        model.n_layer,
+        model.n_embd,
+        f64::from(u32::try_from(model.parameters() / 1000).unwrap_or(u32::MAX)) / 1000.0,
+        config.device
+    ));
+    console.say(&format!(
+        "Data {}: {} training, {} test, {} validation examples; {} steps of batch {}",
+        data.dataset.origin,
+        part(Part::Train),
+        part(Part::Test),
+        part(Part::Val),
+        trainer.steps(),
+        config.batch_size
+    ));
+    if !data.preflight.leaks.is_empty() {
+        console.say(&format!(
+            "Note: {} test or validation examples repeat an instruction and input of the training part (entries {})",
+            data.preflight.leaks.len(),
+            data.preflight.leaks.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if data.preflight.cut > 0 {
+        console.say(&format!(
+            "Note: {} training examples are longer than {} tokens and lose their end, so that they do not teach to stop",
+            data.preflight.cut, config.max_length
+        ));
+    }
+}
+
+fn tell_answers(console: &Console, examples: &[Example], before: &[String], after: &[String]) {
+    let line = |text: &str| text.replace('\n', " ");
+    for ((example, before), after) in examples.iter().zip(before).zip(after) {
+        let input = if example.input.is_empty() { String::new() } else { format!(" | {}", line(&example.input)) };
+        console.say(&format!("\n{}{input}", line(&example.instruction)));
+        console.say(&format!("  wanted: {}", line(&example.output)));
+        console.say(&format!("  before: {}", shortened(&line(before))));
+        console.say(&format!("  after:  {}", shortened(&line(after))));
+    }
+    if !examples.is_empty() {
+        console.say("");
+    }
+}
+
+/// At most 100 characters of a line.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+fn tell_ending(console: &Console, config: &TrainConfig, ending: Ending, steps: usize, all: usize, run: &RunFolder) {
+    let model = run.join("model");
+    if ending == Ending::Interrupted && steps < all {
+        console.say(&format!(
+            "Stopped after {steps} of {all} steps; the model so far is complete. To go on from it with a fresh optimizer: \
+             gptune train --model {} --data {}",
+            model.display(),
+            config.data
+        ));
+    } else {
+        console.say(&format!(
+            "Try it: gptune generate --model {} --stop-at-eot --prompt \"...\"; your own data: --data FILE.json; \
+             the real GPT-2: --model gpt2",
+            model.display()
+        ));
+    }
+}

@@ -1,0 +1,75 @@
+//! What a person sees while a run goes on.
+
+use std::time::Duration;
+
+use gptune_train::Event;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints lines, and draws a bar where somebody is looking.
+#[derive(Debug)]
+pub(crate) struct Console {
+    /// Standard output is reserved for one JSON document: lines go to standard error.
+    json: bool,
+    bar: ProgressBar,
+    /// Tokens and seconds of the steps so far, for the speed.
+    tokens: usize,
+    seconds: f64,
+    loss: f64,
+}
+
+impl Console {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, bar: ProgressBar::hidden(), tokens: 0, seconds: 0.0, loss: f64::NAN }
+    }
+
+    /// Prints a line above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        self.bar.suspend(|| if self.json { eprintln!("{line}") } else { println!("{line}") });
+    }
+
+    /// Tells an event.
+    pub(crate) fn event(&mut self, event: &Event) {
+        match event {
+            Event::Start { steps, .. } => {
+                self.bar = bar(*steps as u64, "steps");
+                self.bar.tick();
+            }
+            Event::Initial { train_loss, val_loss } => {
+                self.say(&format!("Before training: Train loss {train_loss:.3}, Val loss {val_loss:.3}\n"));
+                // What the bar says is left shall not count the time until here.
+                self.bar.reset_elapsed();
+            }
+            Event::Step { loss, tokens, seconds, step, .. } => {
+                self.tokens += tokens;
+                self.seconds += seconds;
+                // A running mean over about twenty batches is steadier than a single loss.
+                self.loss = if self.loss.is_nan() { *loss } else { 0.95 * self.loss + 0.05 * loss };
+                #[allow(clippy::cast_precision_loss)]
+                let speed = self.tokens as f64 / self.seconds;
+                self.bar.set_message(format!("loss {:.3}, {speed:.0} tokens/s", self.loss));
+                self.bar.set_position(*step as u64 + 1);
+            }
+            Event::Eval { epoch, step, train_loss, val_loss, .. } => self.say(&format!(
+                "Ep {epoch} (Step {step:06}): Train loss {train_loss:.3}, Val loss {val_loss:.3}"
+            )),
+            Event::Sample { text, .. } => self.say(&text.replace('\n', " ")),
+            Event::End { seconds, peak_memory_bytes } => {
+                self.bar.finish_and_clear();
+                #[allow(clippy::cast_precision_loss)]
+                let memory = peak_memory_bytes
+                    .map(|bytes| format!(", at most {:.2} GB of memory", bytes as f64 / 1e9))
+                    .unwrap_or_default();
+                self.say(&format!("\nTraining completed in {:.2} minutes{memory}.", seconds / 60.0));
+            }
+        }
+    }
+}
+
+/// A bar on standard error, drawn only where that is a terminal.
+pub(crate) fn bar(length: u64, unit: &str) -> ProgressBar {
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}  {{msg}}  {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(length).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

@@ -1,0 +1,68 @@
+//! Scales and their ticks.
+
+/// A linear scale from data to pixels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Axis {
+    pub data: (f64, f64),
+    pub pixels: (f64, f64),
+}
+
+impl Axis {
+    pub(crate) fn at(&self, value: f64) -> f64 {
+        let (low, high) = self.data;
+        let span = if high > low { high - low } else { 1.0 };
+        self.pixels.0 + (value - low) / span * (self.pixels.1 - self.pixels.0)
+    }
+}
+
+/// Round values (1, 2 or 5 times a power of ten apart, at least `smallest`) within `low..=high`, at
+/// most `most` of them.
+pub(crate) fn ticks((low, high): (f64, f64), most: usize, smallest: f64) -> Vec<f64> {
+    let span = high - low;
+    if span <= 0.0 || !span.is_finite() {
+        return vec![low];
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let rough = span / most.max(2) as f64;
+    let magnitude = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|unit| unit * magnitude).into_iter().find(|&step| step >= rough);
+    let step = step.unwrap_or(rough).max(smallest);
+    let first = (low / step - 1e-9).ceil();
+    (0..).map(|i| (first + f64::from(i)) * step).take_while(|&tick| tick <= high + step * 1e-9).collect()
+}
+
+/// A tick's label: as many decimals as its step needs, thousands as `20k`.
+pub(crate) fn label(tick: f64) -> String {
+    if tick.abs() >= 1e6 {
+        format!("{}M", trimmed(tick / 1e6))
+    } else if tick.abs() >= 1e4 {
+        format!("{}k", trimmed(tick / 1e3))
+    } else {
+        trimmed(tick)
+    }
+}
+
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        assert_eq!(ticks((0.0, 2.0), 5, 1.0), [0.0, 1.0, 2.0]);
+        assert_eq!(ticks((0.31, 2.6), 6, 0.0), [0.5, 1.0, 1.5, 2.0, 2.5]);
+        assert_eq!(ticks((488.0, 130_000.0), 6, 0.0), [50_000.0, 100_000.0]);
+        assert_eq!(ticks((1.0, 1.0), 6, 0.0), [1.0]);
+    }
+
+    #[test]
+    fn labels_are_short() {
+        let labels = [0.0, 0.5, 2.0, 1500.0, 50_000.0, 2_500_000.0].map(label);
+        assert_eq!(labels, ["0", "0.5", "2", "1500", "50k", "2.5M"]);
+    }
+}

@@ -1,0 +1,173 @@
+use gptune_data::{Order, PromptStyle};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+
+/// Every value of a run. The defaults are the book's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// The model to start from: a name, a folder or a file.
+    pub model: String,
+    /// The data: a name or a file.
+    pub data: String,
+    /// The device to train on.
+    pub device: String,
+    /// Seed of the data order, and of dropout.
+    pub seed: u32,
+    /// How training examples are ordered.
+    pub order: Order,
+    /// How examples become text.
+    pub prompt_style: PromptStyle,
+    /// Leave the prompt without loss.
+    pub mask_instructions: bool,
+    /// Longest sequence in tokens; longer ones are cut.
+    pub max_length: usize,
+    /// Keep only the first training examples; 0 keeps all.
+    pub train_limit: usize,
+    /// Passes over the training part.
+    pub epochs: usize,
+    /// Stop after this many steps; 0 is no limit.
+    pub max_steps: usize,
+    /// Sequences in a batch.
+    pub batch_size: usize,
+    /// Learning rate.
+    pub lr: f64,
+    /// Decoupled weight decay, on every parameter.
+    pub weight_decay: f64,
+    /// Decay rate of AdamW's first moment.
+    pub beta_1: f64,
+    /// Decay rate of AdamW's second moment.
+    pub beta_2: f64,
+    /// Added to AdamW's denominator.
+    pub eps: f64,
+    /// Dropout while training.
+    pub dropout: f64,
+    /// Keep the output head tied to the token embedding.
+    pub tie_head: bool,
+    /// Evaluate at all.
+    pub eval: bool,
+    /// Steps between evaluations.
+    pub eval_every: usize,
+    /// Batches of each part in an evaluation; 0 takes all.
+    pub eval_batches: usize,
+    /// Length of the sample after every epoch, in tokens; 0 is no sample.
+    pub sample_tokens: usize,
+    /// Answer the test part after training.
+    pub respond: bool,
+    /// Longest answer in tokens.
+    pub response_tokens: usize,
+    /// Test examples answered before and after training, to compare.
+    pub preview: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            model: "nano".to_owned(),
+            data: "sample".to_owned(),
+            device: "auto".to_owned(),
+            seed: 123,
+            order: Order::Torch,
+            prompt_style: PromptStyle::Book,
+            mask_instructions: false,
+            max_length: 1024,
+            train_limit: 0,
+            epochs: 2,
+            max_steps: 0,
+            batch_size: 8,
+            lr: 5e-5,
+            weight_decay: 0.1,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            eps: 1e-8,
+            dropout: 0.0,
+            tie_head: false,
+            eval: true,
+            eval_every: 5,
+            eval_batches: 5,
+            sample_tokens: 50,
+            respond: false,
+            response_tokens: 256,
+            preview: 0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Parses a recipe: TOML with any of the keys of this struct; the others keep their defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Recipe`] with `origin` and what is wrong, an unknown key among it.
+    pub fn from_toml(origin: &str, text: &str) -> Result<Self, TrainError> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            TrainError::Recipe { origin: origin.to_owned(), line, problem: error.message().to_owned() }
+        })
+    }
+
+    /// The configuration as TOML, every key written.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] if a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|error| TrainError::Setting { key: "config", problem: error.to_string() })
+    }
+
+    /// Checks values that would make no run.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] naming the key.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let fault = |key, problem: String| Err(TrainError::Setting { key, problem });
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("eval_every", self.eval_every),
+            ("response_tokens", self.response_tokens),
+        ];
+        if let Some((key, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return fault(key, "it has to be at least 1".to_owned());
+        }
+        if self.max_length < 2 {
+            return fault("max_length", "a sequence needs at least 2 tokens".to_owned());
+        }
+        for (key, value) in [("lr", self.lr), ("weight_decay", self.weight_decay), ("eps", self.eps)] {
+            if !value.is_finite() || value < 0.0 {
+                return fault(key, format!("{value} is not a number from 0 up"));
+            }
+        }
+        for (key, value) in [("beta_1", self.beta_1), ("beta_2", self.beta_2), ("dropout", self.dropout)] {
+            if !(0.0..1.0).contains(&value) {
+                return fault(key, format!("{value} is not in 0..1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_round_trips_and_partial_recipes_keep_defaults() {
+        let config = TrainConfig { lr: 1e-3, ..TrainConfig::default() };
+        assert_eq!(TrainConfig::from_toml("x", &config.to_toml().unwrap()).unwrap(), config);
+        let partial = TrainConfig::from_toml("x", "epochs = 5\norder = \"length\"").unwrap();
+        assert_eq!(partial, TrainConfig { epochs: 5, order: Order::Length, ..TrainConfig::default() });
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_values_are_refused_by_name() {
+        let error = TrainConfig::from_toml("r.toml", "epochs = 2\nepoch = 3").unwrap_err().to_string();
+        assert!(error.contains("r.toml, line 2") && error.contains("epoch"), "{error}");
+        let config = TrainConfig { batch_size: 0, ..TrainConfig::default() };
+        assert!(config.validate().unwrap_err().to_string().contains("batch_size"));
+        let config = TrainConfig { lr: f64::NAN, ..TrainConfig::default() };
+        assert!(config.validate().unwrap_err().to_string().contains("lr"));
+    }
+}

@@ -1,0 +1,223 @@
+//! Training a model from scratch on plain text (chapter 5 of the book).
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use burn::{
+    module::Module,
+    optim::ModuleOptimizer,
+    tensor::Device,
+};
+use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
+use gptune_kernels::AdamW;
+use gptune_model::{Gpt2, Gpt2Config};
+
+use crate::{Ending, Event, Observer, Outcome, TrainError, peak_memory_bytes, trainer::optimize};
+
+/// How to pretrain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PretrainConfig {
+    /// Sequences in a batch.
+    pub batch_size: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Highest learning rate; it rises linearly and falls along a cosine to a tenth.
+    pub lr: f64,
+    /// Steps over which it rises.
+    pub warmup: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Seed of the weights and of the order of blocks.
+    pub seed: u32,
+    /// Steps between evaluations.
+    pub eval_every: usize,
+}
+
+impl PretrainConfig {
+    /// The learning rate of a step, counting from 0.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn learning_rate(&self, step: usize) -> f64 {
+        if step < self.warmup {
+            return self.lr * (step + 1) as f64 / self.warmup as f64;
+        }
+        let progress = (step - self.warmup) as f64 / (self.steps - self.warmup).max(1) as f64;
+        let cosine = f64::midpoint(1.0, (std::f64::consts::PI * progress).cos());
+        self.lr * (0.1 + 0.9 * cosine)
+    }
+}
+
+/// Text as one stream of tokens, cut into blocks of equal length. The last fiftieth is held out.
+#[derive(Debug, Clone)]
+pub struct TextBlocks {
+    tokens: Vec<u32>,
+    block_size: usize,
+    train: usize,
+    held_out: usize,
+}
+
+impl TextBlocks {
+    /// Encodes documents, which blank lines separate, with an end-of-text token after each.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Empty`] if there are fewer than two blocks of text.
+    pub fn new(origin: &str, text: &str, block_size: usize, tokenizer: &Tokenizer) -> Result<Self, DataError> {
+        let documents: Vec<&str> = text.split("\n\n").map(str::trim).filter(|document| !document.is_empty()).collect();
+        let mut tokens = Vec::new();
+        for document in documents {
+            tokens.extend(tokenizer.encode(document)?);
+            tokens.push(END_OF_TEXT_ID);
+        }
+        // A block's targets reach one token into the next.
+        let blocks = tokens.len().saturating_sub(1) / block_size.max(1);
+        if blocks < 2 {
+            return Err(DataError::Empty { origin: format!("{origin} (in blocks of {block_size} tokens)") });
+        }
+        let held_out = (blocks / 50).max(1);
+        Ok(Self { tokens, block_size, train: blocks - held_out, held_out })
+    }
+
+    /// Tokens to train on in one pass.
+    #[must_use]
+    pub fn train_tokens(&self) -> usize {
+        self.train * self.block_size
+    }
+
+    fn batch(&self, blocks: &[usize]) -> Batch {
+        let mut batch = Batch {
+            rows: blocks.len(),
+            width: self.block_size,
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            tokens: blocks.len() * self.block_size,
+        };
+        for block in blocks {
+            let start = block * self.block_size;
+            batch.inputs.extend(&self.tokens[start..start + self.block_size]);
+            batch.targets.extend(self.tokens[start + 1..=start + self.block_size].iter().map(|&id| i64::from(id)));
+        }
+        batch
+    }
+}
+
+/// Trains a model with random weights on `text`.
+///
+/// `device` has autodiff. Evaluations measure the newest batch and the held-out part.
+///
+/// # Errors
+///
+/// If an observer fails.
+pub fn pretrain(
+    model_config: &Gpt2Config,
+    text: &TextBlocks,
+    config: &PretrainConfig,
+    device: &Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let started = Instant::now();
+    device.seed(u64::from(config.seed));
+    let mut model = Gpt2::init(model_config, device);
+    let steps_per_epoch = (text.train / config.batch_size).max(1);
+    observer.event(&Event::Start {
+        epochs: config.steps.div_ceil(steps_per_epoch),
+        steps_per_epoch,
+        steps: config.steps,
+        parameters: model.num_params(),
+        train_examples: text.train,
+        val_examples: text.held_out,
+    })?;
+    let mut optimizer =
+        ModuleOptimizer::from(AdamW { betas: [0.9, 0.95], eps: 1e-8, weight_decay: config.weight_decay });
+    let mut order = OrderStream::new(Order::Shuffle, config.seed);
+    let lengths = vec![text.block_size; text.train];
+    let mut blocks: Vec<usize> = Vec::new();
+    let mut tokens_seen = 0;
+    let mut ending = Ending::Completed;
+    let mut taken = 0;
+    for step in 0..config.steps {
+        if blocks.len() < config.batch_size {
+            blocks = order.start_shuffled(&lengths, config.batch_size);
+        }
+        let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
+        let began = Instant::now();
+        let lr = config.learning_rate(step);
+        let (updated, loss) = optimize(model, &mut optimizer, lr, &batch);
+        model = updated;
+        if !loss.is_finite() {
+            ending = Ending::NotFinite { step };
+            break;
+        }
+        taken = step + 1;
+        tokens_seen += batch.padded_tokens();
+        let epoch = 1 + step / steps_per_epoch;
+        let (tokens, padded_tokens, seconds) = (batch.tokens, batch.padded_tokens(), began.elapsed().as_secs_f64());
+        observer.event(&Event::Step { epoch, step, loss, lr, tokens, padded_tokens, seconds })?;
+        if step.is_multiple_of(config.eval_every) || taken == config.steps {
+            let val_loss = held_out_loss(&model.valid(), text, config.batch_size);
+            observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss: loss, val_loss })?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            ending = Ending::Interrupted;
+            break;
+        }
+    }
+    let model = model.valid();
+    if !matches!(ending, Ending::NotFinite { .. }) {
+        observer.keep(&model, taken)?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes() })?;
+    Ok(Outcome { model, ending, steps: taken })
+}
+
+/// Mean loss over the held-out blocks.
+fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize) -> f64 {
+    let blocks: Vec<usize> = (text.train..text.train + text.held_out).collect();
+    let (mut sum, mut count) = (0.0, 0.0);
+    for blocks in blocks.chunks(batch_size) {
+        let batch = text.batch(blocks);
+        if let Some(loss) = model.loss(&batch.inputs, &batch.targets, batch.rows) {
+            #[allow(clippy::cast_precision_loss)]
+            let weight = blocks.len() as f64;
+            sum += weight * f64::from(loss.into_scalar::<f32>());
+            count += weight;
+        }
+    }
+    sum / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rate_rises_and_falls() {
+        let config = PretrainConfig {
+            batch_size: 1,
+            steps: 110,
+            lr: 1.0,
+            warmup: 10,
+            weight_decay: 0.0,
+            seed: 1,
+            eval_every: 10,
+        };
+        let rates = [0, 9, 10, 60, 110].map(|step| (config.learning_rate(step) * 1000.0).round() / 1000.0);
+        assert_eq!(rates, [0.1, 1.0, 1.0, 0.55, 0.1]);
+    }
+
+    #[test]
+    fn blocks_shift_targets_across_their_border_and_end_documents() {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let text = TextBlocks::new("x", "One two three.\n\nFour five six seven.", 4, &tokenizer).unwrap();
+        let all: Vec<u32> = [tokenizer.encode("One two three.").unwrap(), vec![END_OF_TEXT_ID]].concat();
+        let batch = text.batch(&[0, 1]);
+        assert_eq!(batch.inputs[..4], all[..4]);
+        assert_eq!(batch.targets[3], i64::from(END_OF_TEXT_ID));
+        assert_eq!(batch.targets[3], i64::from(batch.inputs[4]));
+        assert!(TextBlocks::new("x", "One.", 4, &tokenizer).is_err());
+    }
+}

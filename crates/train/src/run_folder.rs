@@ -1,0 +1,137 @@
+//! Where a run goes.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::{Event, TrainConfig, TrainError};
+
+/// A run's folder: its configuration, written before the first step, and its events, one line of
+/// `metrics.jsonl` each.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: File,
+}
+
+impl RunFolder {
+    /// Checks that a run can go into `path`, without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NotEmpty`] if something is there already.
+    pub fn check(path: &Path) -> Result<(), TrainError> {
+        let write = |source| TrainError::Write { path: path.to_owned(), source };
+        match fs::read_dir(path) {
+            Ok(mut entries) => match entries.next() {
+                Some(_) => Err(TrainError::NotEmpty { path: path.to_owned() }),
+                None => Ok(()),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(write(error)),
+        }
+    }
+
+    /// Creates the folder and writes the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NotEmpty`] if something is there already, [`TrainError::Write`] if it cannot
+    /// be written.
+    pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
+        Self::check(path)?;
+        let write = |path: &Path| {
+            let path = path.to_owned();
+            move |source| TrainError::Write { path, source }
+        };
+        fs::create_dir_all(path).map_err(write(path))?;
+        let file = path.join("config.toml");
+        fs::write(&file, config.to_toml()?).map_err(write(&file))?;
+        let file = path.join("metrics.jsonl");
+        let metrics = File::create(&file).map_err(write(&file))?;
+        Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// Appends an event. Each line is handed to the system at once, so that a run that is killed
+    /// has told what it did.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Write`].
+    pub fn append(&mut self, event: &Event) -> Result<(), TrainError> {
+        let fault = |source| TrainError::Write { path: self.path.join("metrics.jsonl"), source };
+        let mut line = serde_json::to_vec(event).map_err(|error| fault(error.into()))?;
+        line.push(b'\n');
+        self.metrics.write_all(&line).map_err(fault)
+    }
+
+    /// The path of something in the folder.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file that appears under its name only when it is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Write`].
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<PathBuf, TrainError> {
+        let path = self.join(name);
+        write_atomically(&path, contents)?;
+        Ok(path)
+    }
+}
+
+/// Writes a file under a temporary name beside it and renames it when it is complete.
+///
+/// # Errors
+///
+/// [`TrainError::Write`].
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), TrainError> {
+    let fault = |source| TrainError::Write { path: path.to_owned(), source };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".writing");
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, contents).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        fault(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_use_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
+        let error = RunFolder::create(folder.path(), &TrainConfig::default()).unwrap_err();
+        assert!(error.to_string().contains("not empty"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn configuration_and_events_are_on_disk_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let mut run = RunFolder::create(&path, &TrainConfig::default()).unwrap();
+        let event = Event::Initial { train_loss: 3.825_9, val_loss: 3.761_9 };
+        run.append(&event).unwrap();
+        assert_eq!(crate::read_events(&path.join("metrics.jsonl")).unwrap(), [event]);
+        let text = fs::read_to_string(path.join("config.toml")).unwrap();
+        assert_eq!(TrainConfig::from_toml("x", &text).unwrap(), TrainConfig::default());
+        let text = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
+        assert_eq!(text, "{\"event\":\"initial\",\"train_loss\":3.8259,\"val_loss\":3.7619}\n");
+    }
+}

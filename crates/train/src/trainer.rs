@@ -1,0 +1,192 @@
+//! The loop.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use burn::{
+    module::Module,
+    optim::{GradientsParams, ModuleOptimizer},
+};
+use gptune_data::{Batch, Loader, OrderStream, Part, Tokenizer};
+use gptune_kernels::AdamW;
+use gptune_model::{GenerateOptions, Gpt2};
+
+use crate::{Event, Observer, Prepared, TrainConfig, TrainError, evaluate, peak_memory_bytes};
+
+/// Fine-tunes a model.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    config: &'a TrainConfig,
+    data: &'a Prepared,
+    tokenizer: &'a Tokenizer,
+    train: Loader<'a>,
+    /// None where no evaluation is wanted.
+    val: Option<Loader<'a>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every step was taken.
+    Completed,
+    /// Somebody asked to stop.
+    Interrupted,
+    /// The loss of this step was not a number; the model of the last [`Observer::keep`] is the last
+    /// good one.
+    NotFinite {
+        /// Counting from 0.
+        step: usize,
+    },
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model, on a plain device.
+    pub model: Gpt2,
+    /// How it ended.
+    pub ending: Ending,
+    /// Updates made.
+    pub steps: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer for this data.
+    ///
+    /// # Errors
+    ///
+    /// If a part of the data that is needed has no batch.
+    pub fn new(config: &'a TrainConfig, data: &'a Prepared, tokenizer: &'a Tokenizer) -> Result<Self, TrainError> {
+        let train = data.loader(Part::Train)?;
+        let val = if config.eval { Some(data.loader(Part::Val)?) } else { None };
+        Ok(Self { config, data, tokenizer, train, val })
+    }
+
+    /// Optimizer steps of the whole run.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        let all = self.config.epochs * self.train.len();
+        if self.config.max_steps == 0 { all } else { all.min(self.config.max_steps) }
+    }
+
+    /// Runs the loop on `model`, whose device has autodiff. Setting `stop` ends it after the step at
+    /// hand.
+    ///
+    /// As in the book's notebook, the order of the data is seeded afresh before the initial
+    /// evaluation and again before the first epoch.
+    ///
+    /// # Errors
+    ///
+    /// If an observer fails. A loss that is not a number is no error but an [`Ending`].
+    pub fn run(&self, model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        let started = Instant::now();
+        observer.event(&Event::Start {
+            epochs: self.config.epochs,
+            steps_per_epoch: self.train.len(),
+            steps: self.steps(),
+            parameters: model.num_params(),
+            train_examples: self.train.examples().len(),
+            val_examples: self.data.examples(Part::Val).len(),
+        })?;
+        observer.keep(&model.valid(), 0)?;
+        if let Some((train_loss, val_loss)) = self.evaluation(&model.valid(), &mut self.order()) {
+            observer.event(&Event::Initial { train_loss, val_loss })?;
+        }
+        let outcome = self.epochs(model, observer, stop)?;
+        if !matches!(outcome.ending, Ending::NotFinite { .. }) {
+            observer.keep(&outcome.model, outcome.steps)?;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes() })?;
+        Ok(outcome)
+    }
+
+    fn epochs(&self, mut model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        let config = self.config;
+        let mut optimizer = ModuleOptimizer::from(AdamW {
+            betas: [config.beta_1, config.beta_2],
+            eps: config.eps,
+            weight_decay: config.weight_decay,
+        });
+        let mut order = self.order();
+        let (mut step, mut tokens_seen) = (0, 0);
+        let end = |model: &Gpt2, ending, steps| Ok(Outcome { model: model.valid(), ending, steps });
+        for epoch in 1..=config.epochs {
+            for batch in self.train.iter(&mut order) {
+                if step == self.steps() {
+                    return end(&model, Ending::Completed, step);
+                }
+                let began = Instant::now();
+                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &batch);
+                model = updated;
+                if !loss.is_finite() {
+                    return end(&model, Ending::NotFinite { step }, step);
+                }
+                tokens_seen += batch.padded_tokens();
+                observer.event(&Event::Step {
+                    epoch,
+                    step,
+                    loss,
+                    lr: config.lr,
+                    tokens: batch.tokens,
+                    padded_tokens: batch.padded_tokens(),
+                    seconds: began.elapsed().as_secs_f64(),
+                })?;
+                if step.is_multiple_of(config.eval_every)
+                    && let Some((train_loss, val_loss)) = self.evaluation(&model.valid(), &mut order)
+                {
+                    observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
+                }
+                step += 1;
+                if stop.load(Ordering::Relaxed) {
+                    return end(&model, Ending::Interrupted, step);
+                }
+            }
+            if let Some(sample) = self.sample(&model.valid(), epoch)? {
+                observer.event(&sample)?;
+            }
+            if epoch < config.epochs {
+                observer.keep(&model.valid(), step)?;
+            }
+        }
+        end(&model, Ending::Completed, step)
+    }
+
+    /// Losses on the training and the validation part, in this order.
+    fn evaluation(&self, model: &Gpt2, order: &mut OrderStream) -> Option<(f64, f64)> {
+        let val = self.val.as_ref()?;
+        let mut loss = |loader| evaluate(model, loader, order, self.config.eval_batches, || ()).loss;
+        Some((loss(&self.train), loss(val)))
+    }
+
+    /// Greedy continuation of the first validation prompt, not stopped at end-of-text.
+    fn sample(&self, model: &Gpt2, epoch: usize) -> Result<Option<Event>, TrainError> {
+        let Some(example) = self.data.examples(Part::Val).first().filter(|_| self.config.sample_tokens > 0) else {
+            return Ok(None);
+        };
+        let mut ids = self.tokenizer.encode(&self.config.prompt_style.prompt(example))?;
+        ids.extend(model.generate(&ids, &GenerateOptions::greedy(self.config.sample_tokens)));
+        let text = self.tokenizer.decode(&ids)?;
+        Ok(Some(Event::Sample { epoch, ids, text }))
+    }
+
+    fn order(&self) -> OrderStream {
+        OrderStream::new(self.config.order, self.config.seed)
+    }
+}
+
+/// One update, unless the loss is not a number. Returns the model and the loss before it.
+pub(crate) fn optimize(model: Gpt2, optimizer: &mut ModuleOptimizer, lr: f64, batch: &Batch) -> (Gpt2, f64) {
+    let Some(loss) = model.loss(&batch.inputs, &batch.targets, batch.rows) else {
+        // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
+        unreachable!("a batch without any target")
+    };
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    if !value.is_finite() {
+        return (model, value);
+    }
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    (optimizer.step(lr, model, gradients), value)
+}

@@ -1,0 +1,61 @@
+//! Starting cargo.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's folder.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+/// Runs a command; anything but success is an error that shows it.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Cargo in the workspace's folder, with these arguments.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// What is built and tested together, always with the same features of shared dependencies: Burn
+/// would be compiled again for any other selection.
+const SELECTION: [&str; 2] = ["--release", "--workspace"];
+
+/// Builds the program with a back end and returns its path.
+pub(crate) fn build_gptune(backend: &str) -> Result<PathBuf> {
+    let mut build = cargo(&["build"]);
+    build.args(SELECTION);
+    if backend != "flex" {
+        build.args(["--features", &format!("gptune/{backend}")]);
+    }
+    run(&mut build)?;
+    Ok(target_folder()?.join("release").join(format!("gptune{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// The whole test suite.
+pub(crate) fn test() -> Result<()> {
+    run(cargo(&["test"]).args(SELECTION))
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> Result<PathBuf> {
+    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo metadata")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
+    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(folder))
+}
