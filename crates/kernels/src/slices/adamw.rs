@@ -1,7 +1,8 @@
 //! AdamW in one pass.
 
-use pulp::Arch;
 use rayon::prelude::*;
+
+use super::simd::vectorized;
 
 /// The numbers of one step, the same for every parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,43 +30,63 @@ const BLOCK: usize = 1 << 15;
 /// # Panics
 ///
 /// If the slices differ in length.
-#[allow(clippy::cast_possible_truncation)]
-pub fn adamw(
-    parameter: &mut [f32],
-    gradient: &[f32],
-    moment_1: &mut [f32],
-    moment_2: &mut [f32],
-    AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step }: AdamWStep,
-) {
+pub fn adamw(parameter: &mut [f32], gradient: &[f32], moment_1: &mut [f32], moment_2: &mut [f32], step: AdamWStep) {
     assert!(
         [gradient.len(), moment_1.len(), moment_2.len()] == [parameter.len(); 3],
         "parameter, gradient and moments of one length"
     );
-    let decay = (1.0 - lr * weight_decay) as f32;
-    let [gain_1, gain_2] = [(1.0 - beta_1) as f32, (1.0 - beta_2) as f32];
-    let beta_2_f32 = beta_2 as f32;
-    let step_size = (lr / (1.0 - beta_1.powi(step))) as f32;
-    let correction_2 = (1.0 - beta_2.powi(step)).sqrt() as f32;
-    let eps = eps as f32;
-    let update = |p: &mut f32, g: f32, m: &mut f32, v: &mut f32| {
-        *m += (g - *m) * gain_1;
-        *v = *v * beta_2_f32 + g * g * gain_2;
-        let denominator = v.sqrt() / correction_2 + eps;
-        *p = *p * decay - step_size * (*m / denominator);
-    };
+    let constants = Constants::from(step);
     parameter
         .par_chunks_mut(BLOCK)
         .zip(gradient.par_chunks(BLOCK))
         .zip(moment_1.par_chunks_mut(BLOCK))
         .zip(moment_2.par_chunks_mut(BLOCK))
         .for_each(|(((p, g), m), v)| {
-            Arch::new().dispatch(
+            vectorized(
                 #[inline(always)]
                 || {
-                    for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                        update(p, g, m, v);
+                    for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                        constants.update(p, g, m, v);
                     }
                 },
             );
         });
+}
+
+/// What a step multiplies and adds, rounded to `f32` once.
+#[derive(Clone, Copy)]
+struct Constants {
+    decay: f32,
+    gain_1: f32,
+    beta_2: f32,
+    gain_2: f32,
+    step_size: f32,
+    correction_2: f32,
+    eps: f32,
+}
+
+impl From<AdamWStep> for Constants {
+    #[allow(clippy::cast_possible_truncation)]
+    fn from(AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step }: AdamWStep) -> Self {
+        Self {
+            decay: (1.0 - lr * weight_decay) as f32,
+            gain_1: (1.0 - beta_1) as f32,
+            beta_2: beta_2 as f32,
+            gain_2: (1.0 - beta_2) as f32,
+            step_size: (lr / (1.0 - beta_1.powi(step))) as f32,
+            correction_2: (1.0 - beta_2.powi(step)).sqrt() as f32,
+            eps: eps as f32,
+        }
+    }
+}
+
+impl Constants {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn update(&self, p: &mut f32, g: f32, m: &mut f32, v: &mut f32) {
+        *m += (g - *m) * self.gain_1;
+        *v = *v * self.beta_2 + g * g * self.gain_2;
+        let denominator = v.sqrt() / self.correction_2 + self.eps;
+        *p = *p * self.decay - self.step_size * (*m / denominator);
+    }
 }

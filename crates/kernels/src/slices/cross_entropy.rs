@@ -1,9 +1,8 @@
 //! Output head and cross-entropy in one go, a chunk of rows at a time.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{Matrix, exp, matmul};
+use super::{Matrix, exp, matmul, simd::vectorized};
 
 /// Rows whose logits are held at once: 128 × 50,257 logits are 26 MB. Fewer rows make the products
 /// less efficient, more rows cost memory and gain nothing.
@@ -56,7 +55,10 @@ pub fn head_cross_entropy(
             .zip(targets)
             .map(|(row, &target)| {
                 let target = target as usize;
-                Arch::new().dispatch(|| f64::from(row_loss(row, target, gradients.then_some(scale))))
+                vectorized(
+                    #[inline(always)]
+                    || f64::from(row_loss(row, target, gradients.then_some(scale))),
+                )
             })
             .collect();
         loss += losses.iter().sum::<f64>();

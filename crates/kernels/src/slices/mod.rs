@@ -8,6 +8,7 @@ mod adamw;
 mod cross_entropy;
 mod exp;
 mod gemm;
+mod simd;
 
 pub use adamw::{AdamWStep, adamw};
 pub use cross_entropy::{HeadGradients, head_cross_entropy};
