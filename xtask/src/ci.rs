@@ -30,7 +30,8 @@ fn deny() -> Result<()> {
         cargo::run(&mut cargo(&["install", "cargo-deny", "--locked", "--version", "0.20.2"]))?;
     }
     cargo::run(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
-    let advisories = cargo(&["deny", "--all-features", "check", "advisories"]).output().context("cannot start cargo deny")?;
+    let advisories =
+        cargo(&["deny", "--all-features", "check", "advisories"]).output().context("cannot start cargo deny")?;
     let report = String::from_utf8_lossy(&advisories.stderr);
     if advisories.status.success() {
         println!("advisories ok");

@@ -8,8 +8,26 @@ use crate::{cargo, world};
 
 /// The settings that `assets/nano` was made with.
 const SETTINGS: [&str; 20] = [
-    "--n-layer", "4", "--n-head", "4", "--n-embd", "128", "--n-positions", "512", "--block-size", "128",
-    "--batch-size", "16", "--steps", "1200", "--lr", "3e-3", "--seed", "123", "--dtype", "f16",
+    "--n-layer",
+    "4",
+    "--n-head",
+    "4",
+    "--n-embd",
+    "128",
+    "--n-positions",
+    "512",
+    "--block-size",
+    "128",
+    "--batch-size",
+    "16",
+    "--steps",
+    "1200",
+    "--lr",
+    "3e-3",
+    "--seed",
+    "123",
+    "--dtype",
+    "f16",
 ];
 
 /// Writes the corpus, pretrains on it and puts the model's two files into `assets/nano`.

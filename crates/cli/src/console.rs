@@ -44,18 +44,16 @@ impl Console {
                 self.seconds += seconds;
                 // A running mean over about twenty batches is steadier than a single loss.
                 self.loss = if self.loss.is_nan() { *loss } else { 0.95 * self.loss + 0.05 * loss };
-                #[allow(clippy::cast_precision_loss)]
                 let speed = self.tokens as f64 / self.seconds;
                 self.bar.set_message(format!("loss {:.3}, {speed:.0} tokens/s", self.loss));
                 self.bar.set_position(*step as u64 + 1);
             }
-            Event::Eval { epoch, step, train_loss, val_loss, .. } => self.say(&format!(
-                "Ep {epoch} (Step {step:06}): Train loss {train_loss:.3}, Val loss {val_loss:.3}"
-            )),
+            Event::Eval { epoch, step, train_loss, val_loss, .. } => {
+                self.say(&format!("Ep {epoch} (Step {step:06}): Train loss {train_loss:.3}, Val loss {val_loss:.3}"));
+            }
             Event::Sample { text, .. } => self.say(&text.replace('\n', " ")),
             Event::End { seconds, peak_memory_bytes } => {
                 self.bar.finish_and_clear();
-                #[allow(clippy::cast_precision_loss)]
                 let memory = peak_memory_bytes
                     .map(|bytes| format!(", at most {:.2} GB of memory", bytes as f64 / 1e9))
                     .unwrap_or_default();

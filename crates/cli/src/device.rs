@@ -4,87 +4,80 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 use serde::Serialize;
 
-/// Back ends by the name of their cargo feature.
-const BACK_ENDS: [&str; 8] = ["flex", "tch", "wgpu", "vulkan", "metal", "cuda", "rocm", "cpu"];
-
-/// A back end of this build.
-#[derive(Debug, Serialize)]
+/// A back end, in this build or not.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct BackEnd {
     /// The name of its cargo feature and of `--device`.
     pub name: &'static str,
     /// What it computes on.
-    pub description: &'static str,
-    /// How many devices it sees, where it can tell.
-    pub devices: usize,
+    pub device: &'static str,
+    #[serde(skip)]
+    compiled: bool,
+    /// Whether `auto` prefers it to a CPU.
+    #[serde(skip)]
+    gpu: bool,
 }
+
+const fn back_end(name: &'static str, device: &'static str, compiled: bool, gpu: bool) -> BackEnd {
+    BackEnd { name, device, compiled, gpu }
+}
+
+const BACK_ENDS: [BackEnd; 8] = [
+    back_end("flex", "CPU, pure Rust with fused operations", cfg!(feature = "flex"), false),
+    back_end("tch", "CPU through LibTorch", cfg!(feature = "tch"), false),
+    back_end("cuda", "NVIDIA GPU through CUDA", cfg!(feature = "cuda"), true),
+    back_end("rocm", "AMD GPU through ROCm", cfg!(feature = "rocm"), true),
+    back_end("metal", "Apple GPU through Metal", cfg!(feature = "metal"), true),
+    back_end("vulkan", "GPU through Vulkan", cfg!(feature = "vulkan"), true),
+    back_end("wgpu", "GPU through wgpu", cfg!(feature = "wgpu"), true),
+    back_end("cpu", "CPU through CubeCL", cfg!(feature = "cpu"), false),
+];
 
 /// The back ends of this build.
-#[must_use]
-pub(crate) fn back_ends() -> Vec<BackEnd> {
-    #[allow(unused_mut)]
-    let mut found = Vec::new();
-    #[cfg(feature = "flex")]
-    found.push(BackEnd { name: "flex", description: "CPU, pure Rust, with fused operations", devices: 1 });
-    #[cfg(feature = "tch")]
-    found.push(BackEnd { name: "tch", description: "LibTorch on the CPU", devices: 1 });
-    #[cfg(feature = "wgpu")]
-    found.push(BackEnd { name: "wgpu", description: "GPU through wgpu", devices: 1 });
-    #[cfg(feature = "vulkan")]
-    found.push(BackEnd { name: "vulkan", description: "GPU through Vulkan", devices: 1 });
-    #[cfg(feature = "metal")]
-    found.push(BackEnd { name: "metal", description: "Apple GPU through Metal", devices: 1 });
-    #[cfg(feature = "cuda")]
-    found.push(BackEnd { name: "cuda", description: "NVIDIA GPU through CUDA", devices: 1 });
-    #[cfg(feature = "rocm")]
-    found.push(BackEnd { name: "rocm", description: "AMD GPU through ROCm", devices: 1 });
-    #[cfg(feature = "cpu")]
-    found.push(BackEnd { name: "cpu", description: "CPU through CubeCL", devices: 1 });
-    found
+pub(crate) fn compiled() -> impl Iterator<Item = BackEnd> {
+    BACK_ENDS.into_iter().filter(|back_end| back_end.compiled)
 }
 
-/// The device of a name: `auto`, or a back end of this build. Returns it with its full name.
+/// The device of a name: `auto` (a GPU if this build has one, else the CPU) or a back end of this
+/// build. Returns it with the back end's name.
 ///
 /// # Errors
 ///
 /// For a back end that does not exist, or that is not in this build (naming the feature to build
 /// with).
 pub(crate) fn resolve(name: &str) -> Result<(Device, &'static str)> {
-    let compiled = back_ends();
-    let name = if name == "auto" {
-        // GPUs first; flex is what every build by default has.
-        let gpus = compiled.iter().find(|back_end| !["flex", "tch", "cpu"].contains(&back_end.name));
-        match gpus.or(compiled.first()) {
-            Some(back_end) => back_end.name,
-            None => bail!("this build has no back end; build it with --features flex"),
-        }
-    } else if let Some(known) = BACK_ENDS.into_iter().find(|&known| known == name) {
-        known
+    let back_end = if name == "auto" {
+        compiled().find(|back_end| back_end.gpu).or(compiled().next())
     } else {
-        bail!("unknown device '{name}'; known: auto, {}", BACK_ENDS.join(", "));
+        BACK_ENDS.into_iter().find(|back_end| back_end.name == name)
     };
-    match name {
+    let names = |back_ends: &mut dyn Iterator<Item = BackEnd>| {
+        back_ends.map(|back_end| back_end.name).collect::<Vec<_>>().join(", ")
+    };
+    let Some(BackEnd { name, .. }) = back_end else {
+        bail!("unknown device '{name}'; known: auto, {}", names(&mut BACK_ENDS.into_iter()));
+    };
+    let device = match name {
         #[cfg(feature = "flex")]
-        "flex" => Ok((Device::flex(), name)),
+        "flex" => Device::flex(),
         #[cfg(feature = "tch")]
-        "tch" => Ok((Device::libtorch(), name)),
+        "tch" => Device::libtorch(),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok((Device::wgpu(burn::tensor::DeviceKind::DefaultDevice), name)),
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Ok((Device::vulkan(burn::tensor::DeviceKind::DefaultDevice), name)),
+        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
         #[cfg(feature = "metal")]
-        "metal" => Ok((Device::metal(burn::tensor::DeviceKind::DefaultDevice), name)),
+        "metal" => Device::metal(burn::tensor::DeviceKind::DefaultDevice),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok((Device::cuda(0), name)),
+        "cuda" => Device::cuda(0),
         #[cfg(feature = "rocm")]
-        "rocm" => Ok((Device::rocm(0), name)),
+        "rocm" => Device::rocm(0),
         #[cfg(feature = "cpu")]
-        "cpu" => Ok((Device::cpu(), name)),
-        _ => {
-            let have: Vec<_> = compiled.iter().map(|back_end| back_end.name).collect();
-            bail!(
-                "the device '{name}' is not in this build, which has {}; build with it: cargo xtask train --backend {name}",
-                have.join(", ")
-            )
-        }
-    }
+        "cpu" => Device::cpu(),
+        _ => bail!(
+            "the device '{name}' is not in this build, which has {}; build with it: cargo xtask train --backend {name}",
+            names(&mut compiled())
+        ),
+    };
+    Ok((device, name))
 }

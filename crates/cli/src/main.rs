@@ -15,6 +15,16 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // A panic is a bug of ours or a fault of the device: one sentence, and no backtrace by default.
+    std::panic::set_hook(Box::new(|fault| {
+        let message = fault.payload_as_str().unwrap_or("no message");
+        let place = fault.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+        eprintln!("error: internal fault{place}: {message}; please report it with the command you ran");
+    }));
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
         Command::Pretrain(args) => commands::pretrain::run(&args),

@@ -36,7 +36,9 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     };
     let vocabulary = folder.config.vocab_size;
     if vocabulary < VOCAB_SIZE {
-        bail!("the model '{model}' knows {vocabulary} tokens and GPT-2's tokenizer has {VOCAB_SIZE}; give a model with GPT-2's vocabulary");
+        bail!(
+            "the model '{model}' knows {vocabulary} tokens and GPT-2's tokenizer has {VOCAB_SIZE}; give a model with GPT-2's vocabulary"
+        );
     }
     Ok(folder)
 }

@@ -29,7 +29,10 @@ fn read_recipe(recipe: &str) -> Result<TrainConfig> {
     }
     let path = Path::new(recipe);
     if !path.exists() && !recipe.contains(['/', '\\', '.']) {
-        bail!("unknown recipe '{recipe}'; known: {}, or the path of a TOML file", RECIPES.map(|(name, _)| name).join(", "));
+        bail!(
+            "unknown recipe '{recipe}'; known: {}, or the path of a TOML file",
+            RECIPES.map(|(name, _)| name).join(", ")
+        );
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {recipe}"))?;
     Ok(TrainConfig::from_toml(recipe, &text)?)
@@ -76,7 +79,9 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
 #[must_use]
 pub(crate) fn out_folder(args: &TrainArgs, config: &TrainConfig) -> PathBuf {
     args.out.clone().unwrap_or_else(|| {
-        let stem = |name: &str| Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let stem = |name: &str| {
+            Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+        };
         let time = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
         Path::new("runs").join(format!("{}-{}-{time}", stem(&config.model), stem(&config.data)))
     })

@@ -101,8 +101,10 @@ mod tests {
     const I: i64 = IGNORE_INDEX;
 
     fn collate(rows: &[(&[u32], usize)], max_length: usize, mask_instructions: bool) -> Batch {
-        let examples: Vec<_> =
-            rows.iter().map(|(ids, prompt_len)| EncodedExample { ids: ids.to_vec(), prompt_len: *prompt_len }).collect();
+        let examples: Vec<_> = rows
+            .iter()
+            .map(|(ids, prompt_len)| EncodedExample { ids: ids.to_vec(), prompt_len: *prompt_len })
+            .collect();
         Collator { max_length, mask_instructions }.collate(&examples.iter().collect::<Vec<_>>())
     }
 

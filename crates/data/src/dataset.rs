@@ -150,7 +150,9 @@ mod tests {
     fn faults_are_located() {
         assert!(error("[{\"instruction\": \"a\",\n  oops}]").contains("line 2, column 3"));
         assert!(error("{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\"\n").contains("line 2, column"));
-        assert!(error(r#"[{"instruction":"a","output":"b"},{"output":"c"}]"#).contains("entry 1: has no 'instruction'"));
+        assert!(
+            error(r#"[{"instruction":"a","output":"b"},{"output":"c"}]"#).contains("entry 1: has no 'instruction'")
+        );
         assert!(error(r#"[{"instruction":"a","output":3}]"#).contains("entry 0: 'output' is a number"));
         assert!(error(r#"[{"instruction":"a","input":["x"],"output":"b"}]"#).contains("'input' is an array"));
         assert!(error("[7]").contains("entry 0: expected an object, found a number"));

@@ -34,9 +34,9 @@ impl FromStr for Order {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        [Self::Torch, Self::Shuffle, Self::Length].into_iter().find(|order| order.to_string() == name).ok_or_else(|| {
-            DataError::UnknownName { what: "order", given: name.to_owned(), known: "torch, shuffle, length" }
-        })
+        [Self::Torch, Self::Shuffle, Self::Length].into_iter().find(|order| order.to_string() == name).ok_or_else(
+            || DataError::UnknownName { what: "order", given: name.to_owned(), known: "torch, shuffle, length" },
+        )
     }
 }
 

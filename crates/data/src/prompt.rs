@@ -37,7 +37,9 @@ impl PromptStyle {
             (Self::Book, false) => format!("{PREAMBLE}\n\n### Instruction:\n{instruction}\n\n### Input:\n{input}"),
             (Self::Alpaca, true) => format!("{PREAMBLE}\n\n### Instruction:\n{instruction}\n\n### Response:\n"),
             (Self::Alpaca, false) => {
-                format!("{PREAMBLE_WITH_INPUT}\n\n### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n")
+                format!(
+                    "{PREAMBLE_WITH_INPUT}\n\n### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
+                )
             }
             (Self::Phi3, true) => format!("<|user|>\n{instruction}"),
             (Self::Phi3, false) => format!("<|user|>\n{instruction}\n{input}"),
@@ -112,7 +114,12 @@ mod tests {
     use super::*;
 
     fn example(input: &str) -> Example {
-        Example { instruction: "Do it.".into(), input: input.into(), output: "Done.".into(), entry: serde_json::Map::new() }
+        Example {
+            instruction: "Do it.".into(),
+            input: input.into(),
+            output: "Done.".into(),
+            entry: serde_json::Map::new(),
+        }
     }
 
     #[test]

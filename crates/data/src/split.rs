@@ -37,9 +37,10 @@ impl FromStr for Part {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        [Self::Train, Self::Val, Self::Test].into_iter().find(|part| part.name() == name).ok_or_else(|| {
-            DataError::UnknownName { what: "split", given: name.to_owned(), known: "train, val, test" }
-        })
+        [Self::Train, Self::Val, Self::Test]
+            .into_iter()
+            .find(|part| part.name() == name)
+            .ok_or_else(|| DataError::UnknownName { what: "split", given: name.to_owned(), known: "train, val, test" })
     }
 }
 
@@ -58,7 +59,7 @@ pub struct Split {
 impl Split {
     /// Splits `n` examples.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn new(n: usize) -> Self {
         // In floating point as the book does it: int(n * 0.85), where 0.85 is a little below 85%.
         let train = (n as f64 * 0.85) as usize;

@@ -9,7 +9,8 @@ use std::{collections::HashMap, path::Path};
 use ahash::AHashMap;
 use serde_json::{Map, Value, json};
 use tokenizers::{
-    AddedToken, DecoderWrapper, ModelWrapper, PreTokenizerWrapper, models::bpe::BPE, pre_tokenizers::byte_level::ByteLevel,
+    AddedToken, DecoderWrapper, ModelWrapper, PreTokenizerWrapper, models::bpe::BPE,
+    pre_tokenizers::byte_level::ByteLevel,
 };
 
 use crate::DataError;
@@ -64,12 +65,8 @@ impl Tokenizer {
         inner.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, true))));
         inner.with_decoder(Some(DecoderWrapper::ByteLevel(ByteLevel::default())));
         let length = |bytes: usize| u32::try_from(bytes).map_err(|error| failed(&error));
-        let byte_lengths = tokens
-            .iter()
-            .map(Vec::len)
-            .chain([END_OF_TEXT.len()])
-            .map(length)
-            .collect::<Result<_, _>>()?;
+        let byte_lengths =
+            tokens.iter().map(Vec::len).chain([END_OF_TEXT.len()]).map(length).collect::<Result<_, _>>()?;
         Ok(Self { inner, byte_lengths, merges })
     }
 
@@ -126,14 +123,15 @@ impl Tokenizer {
         full.add_special_tokens(&[AddedToken::from(END_OF_TEXT, true)]);
         write("tokenizer.json", full.to_string(true).map_err(|error| failed(&error))?)?;
 
-        let by_id: HashMap<u32, String> = self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
+        let by_id: HashMap<u32, String> =
+            self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         let mut ids: Vec<_> = by_id.keys().copied().collect();
         ids.sort_unstable();
         let vocab: Map<String, Value> = ids.iter().map(|id| (by_id[id].clone(), json!(id))).collect();
         write("vocab.json", Value::Object(vocab).to_string())?;
 
-        let merges: String = self.merges.iter().map(|(left, right)| format!("{left} {right}\n")).collect();
-        write("merges.txt", format!("#version: 0.2\n{merges}"))?;
+        let merges: Vec<String> = self.merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+        write("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n")))?;
         let special = json!({"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT});
         write("special_tokens_map.json", pretty(&special)?)?;
 
@@ -168,10 +166,14 @@ fn printable_alphabet() -> [char; 256] {
     })
 }
 
+/// The two parts that make a token.
+type Merge<'a> = (&'a [u8], &'a [u8]);
+
 /// The merge that made each token of two or more bytes, in rank order: its bytes, merged by every
 /// smaller rank, are just two parts.
-fn recover_merges(tokens: &[Vec<u8>]) -> Result<Vec<(&[u8], &[u8])>, DataError> {
-    let ranks: AHashMap<&[u8], usize> = tokens.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank)).collect();
+fn recover_merges(tokens: &[Vec<u8>]) -> Result<Vec<Merge<'_>>, DataError> {
+    let ranks: AHashMap<&[u8], usize> =
+        tokens.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank)).collect();
     (0..tokens.len())
         .filter(|&rank| tokens[rank].len() > 1)
         .map(|rank| {

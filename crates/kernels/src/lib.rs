@@ -21,5 +21,6 @@ mod flex;
 #[path = "flex_absent.rs"]
 mod flex;
 
-pub use adamw::{AdamW, adamw_step};
+pub use adamw::{AdamW, adamw_step, portable_adamw_step};
 pub use head_loss::{head_loss, portable_head_loss};
+pub use slices::AdamWStep;

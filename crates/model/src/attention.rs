@@ -58,7 +58,6 @@ impl Attention {
         if let Some(cache) = cache {
             (k, v) = cache.extend(k, v);
         }
-        #[allow(clippy::cast_precision_loss)]
         let scale = 1.0 / (d as f64).sqrt();
         let scores = q.matmul(k.transpose()) * scale; // [B, H, T, S]
         let scores = match future {

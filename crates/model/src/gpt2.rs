@@ -159,7 +159,6 @@ pub(crate) fn dropout(config: &Gpt2Config) -> Dropout {
 
 /// Standard deviation of the two projections into the residual stream, which `2 × n_layer`
 /// branches add to (Radford et al., 2019, section 2.3).
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn residual_std(config: &Gpt2Config) -> f64 {
     0.02 / (2.0 * config.n_layer as f64).sqrt()
 }

@@ -50,7 +50,6 @@ impl Sampler {
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        #[allow(clippy::cast_precision_loss)]
         let bits = ((z ^ (z >> 31)) >> 11) as f64;
         bits / 9_007_199_254_740_992.0 // 2^53
     }

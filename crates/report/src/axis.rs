@@ -22,13 +22,15 @@ pub(crate) fn ticks((low, high): (f64, f64), most: usize, smallest: f64) -> Vec<
     if span <= 0.0 || !span.is_finite() {
         return vec![low];
     }
-    #[allow(clippy::cast_precision_loss)]
     let rough = span / most.max(2) as f64;
     let magnitude = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|unit| unit * magnitude).into_iter().find(|&step| step >= rough);
     let step = step.unwrap_or(rough).max(smallest);
     let first = (low / step - 1e-9).ceil();
-    (0..).map(|i| (first + f64::from(i)) * step).take_while(|&tick| tick <= high + step * 1e-9).collect()
+    let count = ((high / step - first + 1e-9).floor() + 1.0).max(0.0);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let count = count as u32;
+    (0..count).map(|i| (first + f64::from(i)) * step).collect()
 }
 
 /// A tick's label: as many decimals as its step needs, thousands as `20k`.

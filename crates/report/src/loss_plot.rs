@@ -44,7 +44,6 @@ impl LossPlot {
         let mut steps_per_epoch = 0;
         let (mut tokens_seen, mut train, mut val, mut batches) = (vec![], vec![], vec![], vec![]);
         for event in events {
-            #[allow(clippy::cast_precision_loss)]
             match event {
                 Event::Start { steps_per_epoch: steps, .. } => steps_per_epoch = *steps,
                 Event::Step { loss, .. } => batches.push(*loss),
@@ -56,16 +55,12 @@ impl LossPlot {
                 _ => {}
             }
         }
-        #[allow(clippy::cast_precision_loss)]
         let epochs = batches.len() as f64 / steps_per_epoch.max(1) as f64;
         let line = |name, colour, dashes, losses| Series { name, colour, dashes, losses };
         let series = if train.is_empty() {
             vec![line("Training loss of each batch", BLUE, None, batches)]
         } else {
-            vec![
-                line("Training loss", BLUE, None, train),
-                line("Validation loss", ORANGE, Some("9 3.5 1.5 3.5"), val),
-            ]
+            vec![line("Training loss", BLUE, None, train), line("Validation loss", ORANGE, Some("9 3.5 1.5 3.5"), val)]
         };
         (!series[0].losses.is_empty()).then_some(Self { epochs, tokens_seen, series })
     }
@@ -89,14 +84,19 @@ impl LossPlot {
         for series in &self.series {
             let points = series.losses.iter().enumerate().filter(|(_, loss)| loss.is_finite());
             let points: Vec<String> = points
-                .map(|(index, &loss)| format!("{:.1},{:.1}", x.at(self.epoch_of(index, series.losses.len())), y.at(loss)))
+                .map(|(index, &loss)| {
+                    format!("{:.1},{:.1}", x.at(self.epoch_of(index, series.losses.len())), y.at(loss))
+                })
                 .collect();
             let dashes = series.dashes.map(|dashes| format!(" stroke-dasharray=\"{dashes}\"")).unwrap_or_default();
-            put(&mut svg, format_args!(
-                "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\" stroke-linejoin=\"round\"{dashes} points=\"{}\"/>\n",
-                series.colour,
-                points.join(" ")
-            ));
+            put(
+                &mut svg,
+                format_args!(
+                    "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\" stroke-linejoin=\"round\"{dashes} points=\"{}\"/>\n",
+                    series.colour,
+                    points.join(" ")
+                ),
+            );
         }
         self.draw_legend(&mut svg);
         svg.push_str("</svg>\n");
@@ -104,7 +104,6 @@ impl LossPlot {
     }
 
     /// Points are spread evenly from 0 to the trained epochs, as `torch.linspace` does in the book.
-    #[allow(clippy::cast_precision_loss)]
     fn epoch_of(&self, index: usize, points: usize) -> f64 {
         if points < 2 { 0.0 } else { self.epochs * index as f64 / (points - 1) as f64 }
     }
@@ -135,7 +134,12 @@ impl LossPlot {
             text(svg, at, BOTTOM + 20.0, "middle", &label(tick));
         }
         text(svg, middle_x, BOTTOM + 42.0, "middle", "Epochs");
-        put(svg, format_args!("<text text-anchor=\"middle\" transform=\"translate(18 {middle_y}) rotate(-90)\">Loss</text>\n"));
+        put(
+            svg,
+            format_args!(
+                "<text text-anchor=\"middle\" transform=\"translate(18 {middle_y}) rotate(-90)\">Loss</text>\n"
+            ),
+        );
         if let [first, .., last] = self.tokens_seen[..] {
             for tick in ticks((first, last), 7, 1.0) {
                 if let Some(epoch) = self.epoch_of_tokens(tick) {
@@ -146,31 +150,38 @@ impl LossPlot {
             }
             text(svg, middle_x, TOP - 33.0, "middle", "Tokens seen");
         }
-        put(svg, format_args!(
-            "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n",
-            RIGHT - LEFT,
-            BOTTOM - TOP
-        ));
+        put(
+            svg,
+            format_args!(
+                "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n",
+                RIGHT - LEFT,
+                BOTTOM - TOP
+            ),
+        );
     }
 
     fn draw_legend(&self, svg: &mut String) {
         // About seven pixels a letter.
-        #[allow(clippy::cast_precision_loss)]
         let letters = self.series.iter().map(|series| series.name.len()).max().unwrap_or(0) as f64;
         let width = 56.0 + 7.0 * letters;
-        #[allow(clippy::cast_precision_loss)]
         let height = 12.0 + 20.0 * self.series.len() as f64;
         let (left, top) = (RIGHT - width - 10.0, TOP + 10.0);
-        put(svg, format_args!(
-            "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"3\" fill=\"#fff\" fill-opacity=\"0.85\" stroke=\"#ccc\"/>\n"
-        ));
+        put(
+            svg,
+            format_args!(
+                "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"3\" fill=\"#fff\" fill-opacity=\"0.85\" stroke=\"#ccc\"/>\n"
+            ),
+        );
         let mut line = top + 16.0;
         for Series { name, colour, dashes, .. } in &self.series {
             let dashes = dashes.map(|dashes| format!(" stroke-dasharray=\"{dashes}\"")).unwrap_or_default();
-            put(svg, format_args!(
-                "<path stroke=\"{colour}\" stroke-width=\"1.8\"{dashes} d=\"M{} {line}h30\"/>\n",
-                left + 10.0
-            ));
+            put(
+                svg,
+                format_args!(
+                    "<path stroke=\"{colour}\" stroke-width=\"1.8\"{dashes} d=\"M{} {line}h30\"/>\n",
+                    left + 10.0
+                ),
+            );
             text(svg, left + 48.0, line + 4.5, "start", name);
             line += 20.0;
         }
@@ -228,7 +239,9 @@ mod tests {
         let document = roxmltree::Document::parse(&svg).unwrap();
         let tick = |content: &str| {
             let node = document.descendants().find(|node| {
-                node.has_tag_name("text") && node.text() == Some(content) && node.attribute("text-anchor") == Some("middle")
+                node.has_tag_name("text")
+                    && node.text() == Some(content)
+                    && node.attribute("text-anchor") == Some("middle")
             });
             node.unwrap().attribute("x").unwrap().parse::<f64>().unwrap()
         };

@@ -6,6 +6,7 @@ use crate::TrainError;
 /// Every value of a run. The defaults are the book's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools)] // independent switches, as in the file
 pub struct TrainConfig {
     /// The model to start from: a name, a folder or a file.
     pub model: String,

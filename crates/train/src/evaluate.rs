@@ -34,7 +34,6 @@ pub fn evaluate(
         }
         progress();
     }
-    #[allow(clippy::cast_precision_loss)]
     let loss = if batches == 0 { f64::NAN } else { sum / batches as f64 };
     Evaluation { loss, batches, target_tokens }
 }

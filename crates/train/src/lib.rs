@@ -25,7 +25,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use event::{Event, Observer, read_events};
 pub use memory::peak_memory_bytes;
 pub use prepare::Prepared;
-pub use respond::{Response, respond, responses_json};
 pub use pretrain::{PretrainConfig, TextBlocks, pretrain};
+pub use respond::{Response, respond, responses_json};
 pub use run_folder::{RunFolder, write_atomically};
 pub use trainer::{Ending, Outcome, Trainer};

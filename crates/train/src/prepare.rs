@@ -1,7 +1,8 @@
 //! From a dataset to what a trainer needs.
 
 use gptune_data::{
-    Collator, DataError, Dataset, EncodedExample, Encoder, Example, Loader, Part, Preflight, Split, Tokenizer, preflight,
+    Collator, DataError, Dataset, EncodedExample, Encoder, Example, Loader, Part, Preflight, Split, Tokenizer,
+    preflight,
 };
 
 use crate::TrainConfig;

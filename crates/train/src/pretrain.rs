@@ -5,11 +5,7 @@ use std::{
     time::Instant,
 };
 
-use burn::{
-    module::Module,
-    optim::ModuleOptimizer,
-    tensor::Device,
-};
+use burn::{module::Module, optim::ModuleOptimizer, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config};
@@ -38,7 +34,6 @@ pub struct PretrainConfig {
 impl PretrainConfig {
     /// The learning rate of a step, counting from 0.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)]
     pub fn learning_rate(&self, step: usize) -> f64 {
         if step < self.warmup {
             return self.lr * (step + 1) as f64 / self.warmup as f64;
@@ -181,7 +176,6 @@ fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize) -> f64 {
     for blocks in blocks.chunks(batch_size) {
         let batch = text.batch(blocks);
         if let Some(loss) = model.loss(&batch.inputs, &batch.targets, batch.rows) {
-            #[allow(clippy::cast_precision_loss)]
             let weight = blocks.len() as f64;
             sum += weight * f64::from(loss.into_scalar::<f32>());
             count += weight;

@@ -33,8 +33,8 @@ pub enum Ending {
     Completed,
     /// Somebody asked to stop.
     Interrupted,
-    /// The loss of this step was not a number; the model of the last [`Observer::keep`] is the last
-    /// good one.
+    /// The loss of this step, or of the evaluation after it, was not a number; the model of the last
+    /// [`Observer::keep`] is the last good one.
     NotFinite {
         /// Counting from 0.
         step: usize,
@@ -137,6 +137,9 @@ impl<'a> Trainer<'a> {
                 if step.is_multiple_of(config.eval_every)
                     && let Some((train_loss, val_loss)) = self.evaluation(&model.valid(), &mut order)
                 {
+                    if !(train_loss.is_finite() && val_loss.is_finite()) {
+                        return end(&model, Ending::NotFinite { step }, step + 1);
+                    }
                     observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
                 }
                 step += 1;

@@ -24,7 +24,9 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The path holds no model.
-    #[error("{path} is not a model: {problem}; give a folder with config.json and model.safetensors, or a .safetensors file")]
+    #[error(
+        "{path} is not a model: {problem}; give a folder with config.json and model.safetensors, or a .safetensors file"
+    )]
     NotAModel {
         /// The path.
         path: PathBuf,
@@ -56,7 +58,9 @@ pub enum WeightsError {
         problem: String,
     },
     /// The file is shorter or longer than its header says.
-    #[error("{path} is {actual} bytes long and its header promises {expected}: the file was cut or damaged; fetch it again")]
+    #[error(
+        "{path} is {actual} bytes long and its header promises {expected}: the file was cut or damaged; fetch it again"
+    )]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -76,7 +80,9 @@ pub enum WeightsError {
         layers: usize,
     },
     /// A tensor that no GPT-2 of this configuration has.
-    #[error("{path} has a tensor '{name}' that a GPT-2 of this configuration does not know; is config.json the file's own?")]
+    #[error(
+        "{path} has a tensor '{name}' that a GPT-2 of this configuration does not know; is config.json the file's own?"
+    )]
     Unknown {
         /// The file.
         path: PathBuf,

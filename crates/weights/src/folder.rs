@@ -25,7 +25,8 @@ impl ModelFolder {
     ///
     /// [`WeightsError`] if something is missing or damaged.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let not_a_model = |problem: &str| WeightsError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
+        let not_a_model =
+            |problem: &str| WeightsError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
         if path.is_dir() {
             let (config, weights) = (path.join("config.json"), path.join("model.safetensors"));
             if !config.is_file() {
@@ -46,7 +47,8 @@ impl ModelFolder {
             let bytes = read(&config)?;
             return Self::new(&config, &bytes, file);
         }
-        let config = infer_config(&file).ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
+        let config = infer_config(&file)
+            .ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
         Ok(Self { config, file })
     }
 
@@ -113,7 +115,10 @@ pub fn read_config(path: &Path, text: &[u8]) -> Result<Gpt2Config, WeightsError>
         serde_json::from_slice(text).map_err(|error| fault(format!("it is not a JSON object ({error})")))?;
     let model_type = fields.get("model_type").and_then(Value::as_str);
     if model_type.is_some_and(|name| name != "gpt2") {
-        return Err(fault(format!("its model_type is '{}'; gptune trains models of type 'gpt2'", model_type.unwrap_or_default())));
+        return Err(fault(format!(
+            "its model_type is '{}'; gptune trains models of type 'gpt2'",
+            model_type.unwrap_or_default()
+        )));
     }
     let size = |names: &[&str]| {
         names
@@ -161,7 +166,7 @@ fn infer_config(file: &SafetensorsFile) -> Option<Gpt2Config> {
     let shape = |wanted: &str| Some(file.shape(by_name(wanted)?)?.to_owned());
     let (tokens, positions) = (shape(names::TOKENS)?, shape("wpe.weight")?);
     let ([vocab_size, n_embd], [n_positions, _]) = (tokens[..].try_into().ok()?, positions[..].try_into().ok()?);
-    let n_layer = (0..).take_while(|layer| by_name(&format!("h.{layer}.ln_1.weight")).is_some()).count();
+    let n_layer = file.names().filter(|tensor| tensor.ends_with(".ln_1.weight")).count();
     let config = Gpt2Config {
         n_layer,
         n_head: (n_embd / 64).max(1),

@@ -118,7 +118,7 @@ impl ModuleMapper for Loader<'_> {
             Some(Ok(values)) => {
                 let (shape, device) = (param.lazy_shape(), param.lazy_device());
                 let value = Tensor::from_data(TensorData::new(values, shape), &device);
-                Param::initialized(ParamId::new(), value.require_grad())
+                Param::initialized(ParamId::new(), if device.is_autodiff() { value.require_grad() } else { value })
             }
         }
     }

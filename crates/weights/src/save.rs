@@ -45,12 +45,7 @@ pub struct SaveOptions {
 /// # Errors
 ///
 /// [`WeightsError::Write`] naming the file.
-pub fn save_model(
-    model: &Gpt2,
-    config: &Gpt2Config,
-    folder: &Path,
-    options: SaveOptions,
-) -> Result<(), WeightsError> {
+pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: SaveOptions) -> Result<(), WeightsError> {
     std::fs::create_dir_all(folder).map_err(|source| WeightsError::Write { path: folder.to_owned(), source })?;
     let mut views = Collector { precision: options.precision, path: Vec::new(), tensors: Vec::new() };
     model.visit(&mut views);

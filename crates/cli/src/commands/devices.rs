@@ -5,12 +5,12 @@ use super::print_json;
 use crate::{args::JsonArg, device};
 
 pub(crate) fn run(args: &JsonArg) -> Result<()> {
-    let back_ends = device::back_ends();
+    let back_ends: Vec<_> = device::compiled().collect();
     if args.json {
         return print_json(&json!({ "back_ends": back_ends, "default": device::resolve("auto")?.1 }));
     }
     for back_end in back_ends {
-        println!("{:8} {}", back_end.name, back_end.description);
+        println!("{:8} {}", back_end.name, back_end.device);
     }
     Ok(())
 }

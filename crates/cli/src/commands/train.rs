@@ -32,7 +32,10 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     config.device = device_name.to_owned();
     let folder = model_source::open_model(&config.model)?;
     if config.tie_head && !folder.config.tie_word_embeddings {
-        bail!("'{}' has an output head of its own, which --tie-head would throw away; leave out --tie-head", config.model);
+        bail!(
+            "'{}' has an output head of its own, which --tie-head would throw away; leave out --tie-head",
+            config.model
+        );
     }
     config.max_length = config.max_length.min(folder.config.n_positions);
 
@@ -57,23 +60,17 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     };
     let before = answers(&burn::module::Module::valid(&model), preview)?;
 
-    let mut keeper = Keeper {
-        run,
-        console,
-        events: Vec::new(),
-        model_config,
-        style: config.prompt_style,
-        tokenizer: &tokenizer,
-    };
+    let mut keeper =
+        Keeper { run, console, events: Vec::new(), model_config, style: config.prompt_style, tokenizer: &tokenizer };
     let Outcome { model, ending, steps } = trainer.run(model, &mut keeper, &stop)?;
     let Keeper { run, console, events, .. } = keeper;
 
     let mut files = write_plots(&run, &events)?;
     if let Ending::NotFinite { step } = ending {
         bail!(
-            "the loss of step {step} is not a number, so training stopped; the last good model and all metrics are in {}; \
-             try a smaller --lr",
-            out.display()
+            "the loss of step {step} is not a number, so training stopped there; the last good model is in {} and the \
+             metrics are beside it; try a smaller --lr",
+            run.join("model").display()
         );
     }
     let after = answers(&model, preview)?;
@@ -152,13 +149,7 @@ fn write_plots(run: &RunFolder, events: &[Event]) -> Result<Vec<(&'static str, P
     Ok(vec![("plot", run.write("loss-plot.svg", svg.as_bytes())?)])
 }
 
-fn tell_beginning(
-    console: &Console,
-    config: &TrainConfig,
-    data: &Prepared,
-    model: &Gpt2Config,
-    trainer: &Trainer<'_>,
-) {
+fn tell_beginning(console: &Console, config: &TrainConfig, data: &Prepared, model: &Gpt2Config, trainer: &Trainer<'_>) {
     let part = |part| data.examples(part).len();
     console.say(&format!(
         "Model {}: {} blocks, {} wide, {:.1} million parameters, on {}",

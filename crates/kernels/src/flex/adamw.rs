@@ -6,6 +6,7 @@ use crate::slices::{AdamWStep, adamw};
 /// [`crate::adamw_step`] on flex, or the tensors back for the portable path.
 ///
 /// Buffers that nothing else refers to are updated in place; shared ones are copied first.
+#[allow(clippy::result_large_err)] // the tensors themselves, handed back
 pub(crate) fn adamw_step<const D: usize>(
     tensors: [Tensor<D>; 4],
     step: &AdamWStep,

@@ -53,7 +53,7 @@ impl Backward<Flex, 2> for HeadLoss {
         let factor = contiguous(upstream).map_or(1.0, |upstream| elements(&upstream)[0]);
         for (parent, mut gradient) in ops.parents.into_iter().zip(ops.state) {
             if let Some(parent) = parent {
-                #[allow(clippy::float_cmp)] // exactly 1 is what `loss.backward()` starts from
+                // Exactly 1 is what `loss.backward()` starts from.
                 if factor != 1.0 {
                     gradient.storage_mut::<f32>().iter_mut().for_each(|x| *x *= factor);
                 }

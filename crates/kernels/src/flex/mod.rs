@@ -4,7 +4,9 @@ mod adamw;
 mod head_loss;
 
 use burn::{
-    backend::{Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, ops::FloatTensorOps, tensor::FloatTensor},
+    backend::{
+        Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, ops::FloatTensorOps, tensor::FloatTensor,
+    },
     tensor::{Tensor, TensorData},
 };
 

@@ -82,7 +82,6 @@ impl From<AdamWStep> for Constants {
 
 impl Constants {
     #[inline(always)]
-    #[allow(clippy::inline_always)]
     fn update(&self, p: &mut f32, g: f32, m: &mut f32, v: &mut f32) {
         *m += (g - *m) * self.gain_1;
         *v = *v * self.beta_2 + g * g * self.gain_2;

@@ -38,7 +38,6 @@ pub fn head_cross_entropy(
     let c = hidden.len() / n;
     let v = weight.len() / c.max(1);
     let weight_matrix = Matrix::new(weight, v, c);
-    #[allow(clippy::cast_precision_loss)]
     let scale = 1.0 / n as f32;
 
     let mut grads =
@@ -69,7 +68,7 @@ pub fn head_cross_entropy(
             matmul(d_weight, d_logits.transposed(), hidden, chunk > 0);
         }
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    #[allow(clippy::cast_possible_truncation)]
     let mean = (loss / n as f64) as f32;
     (mean, grads)
 }
@@ -80,7 +79,6 @@ const LANES: usize = 32;
 /// The loss of one row of logits. With `scale`, the row becomes the gradient of `scale` times it:
 /// `scale × (softmax − one-hot)`.
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn row_loss(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
     let target_logit = logits[target];
     let max = fold_lanes(logits, f32::NEG_INFINITY, |max, x| if x > max { x } else { max })
@@ -97,7 +95,9 @@ fn row_loss(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
         let sum = total(&sums);
         #[allow(clippy::cast_possible_truncation)]
         let factor = (f64::from(scale) / sum) as f32;
-        logits.iter_mut().for_each(|x| *x *= factor);
+        for x in logits.iter_mut() {
+            *x *= factor;
+        }
         logits[target] -= scale;
         sum
     } else {
@@ -109,7 +109,6 @@ fn row_loss(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn fold_lanes(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
     let mut lanes = [start; LANES];
     for chunk in values.chunks(LANES) {
@@ -121,7 +120,6 @@ fn fold_lanes(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> [f32; 
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn total(lanes: &[f32; LANES]) -> f64 {
     lanes.iter().map(|&lane| f64::from(lane)).sum()
 }

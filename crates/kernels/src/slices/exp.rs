@@ -4,7 +4,6 @@
 /// 1989); the relative error is below 2e-7. Inputs below −87 count as −87 (1.6e-38).
 #[inline(always)]
 #[must_use]
-#[allow(clippy::cast_sign_loss, clippy::inline_always)]
 pub fn exp(x: f32) -> f32 {
     // Adding and subtracting 1.5 · 2^23 rounds to the nearest integer, which the sum's low bits hold.
     const ROUND: f32 = 12_582_912.0;

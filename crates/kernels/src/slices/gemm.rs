@@ -84,6 +84,6 @@ mod tests {
         matmul(&mut out, Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2), false);
         assert_eq!(out, [5., 11., 14., 23.]);
         matmul(&mut out, Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).transposed(), true);
-        assert_eq!(out, [12., 21., 28., 46.]);
+        assert_eq!(out, [12., 21., 30., 45.]);
     }
 }

@@ -4,6 +4,9 @@
 //! `x86_64`, NEON on `aarch64`, plain code elsewhere. Work is spread over Rayon's threads in a way
 //! that does not depend on their number, so results repeat bit by bit on one machine.
 
+// What runs under `simd::vectorized` has to be inlined into it: see there.
+#![allow(clippy::inline_always)]
+
 mod adamw;
 mod cross_entropy;
 mod exp;

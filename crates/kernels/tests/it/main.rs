@@ -1,4 +1,6 @@
 //! Fused operations against the portable ones, on random shapes.
+// A helper that unwraps fails its test, as it should.
+#![allow(clippy::unwrap_used)]
 
 mod adamw;
 mod head_loss;

@@ -1,0 +1,227 @@
+//! Everything a user can get wrong: one sentence with place and remedy, and nothing written.
+
+use std::{fs, path::Path};
+
+use crate::{failure, gptune, tiny_model, write_data};
+
+/// A folder with a good dataset, `good.json`.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_data(&folder.path().join("good.json"), 40);
+    folder
+}
+
+/// The error of a training run with these arguments, of which nothing may be left.
+fn train_error(folder: &Path, arguments: &[&str]) -> String {
+    let mut all = vec!["train", "--out", "run", "--max-steps", "1"];
+    if !arguments.contains(&"--model") {
+        all.extend(["--model", tiny_model().to_str().unwrap()]);
+    }
+    if !arguments.contains(&"--data") {
+        all.extend(["--data", "good.json"]);
+    }
+    all.extend(arguments);
+    let before = listing(folder);
+    let error = failure(&gptune(folder, &all));
+    assert_eq!(listing(folder), before, "something was written or changed");
+    error
+}
+
+/// Every path below a folder with its size.
+fn listing(folder: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(listing(&path));
+        }
+        found.push((path.display().to_string(), path.metadata().unwrap().len()));
+    }
+    found.sort();
+    found
+}
+
+/// The error that a dataset with these contents gives.
+fn data_error(contents: &str) -> String {
+    let folder = folder();
+    fs::write(folder.path().join("bad.json"), contents).unwrap();
+    let error = train_error(folder.path(), &["--data", "bad.json"]);
+    assert!(error.contains("bad.json"), "{error}");
+    error
+}
+
+/// Twenty good entries with this one in the middle, at index 10.
+fn with_entry(entry: &str) -> String {
+    let good = r#"{"instruction": "Say yes.", "input": "", "output": "Yes."}"#;
+    let mut entries = vec![good; 20];
+    entries.insert(10, entry);
+    format!("[{}]", entries.join(",\n"))
+}
+
+#[test]
+fn data_that_is_not_json() {
+    assert!(data_error("[{\"instruction\": \"a\",\n  \"output\" \"b\"}]").contains("line 2, column 12"));
+    assert!(data_error("{\"instruction\": \"a\", \"output\": \"b\"}\nnonsense\n").contains("line 2, column"));
+    assert!(data_error("\u{1}\u{2}").contains("line 1"));
+}
+
+#[test]
+fn an_entry_without_instruction_or_with_a_non_string() {
+    let error = data_error(&with_entry(r#"{"input": "", "output": "b"}"#));
+    assert!(error.contains("entry 10: has no 'instruction'"), "{error}");
+    let error = data_error(&with_entry(r#"{"instruction": "a", "input": 5, "output": "b"}"#));
+    assert!(error.contains("entry 10: 'input' is a number"), "{error}");
+    let error = data_error(&with_entry(r#"{"instruction": "a", "input": "", "output": null}"#));
+    assert!(error.contains("entry 10: 'output' is null"), "{error}");
+}
+
+#[test]
+fn an_empty_dataset() {
+    assert!(data_error("[]").contains("no examples"));
+    assert!(data_error("").contains("no examples"));
+}
+
+#[test]
+fn too_few_examples_for_one_batch() {
+    let folder = folder();
+    write_data(&folder.path().join("few.json"), 9);
+    let error = train_error(folder.path(), &["--data", "few.json"]);
+    assert!(error.contains("train part has 7 of 9 examples") && error.contains("--batch-size"), "{error}");
+    let error = train_error(folder.path(), &["--train-limit", "7"]);
+    assert!(error.contains("train part has 7"), "{error}");
+}
+
+#[test]
+fn a_prompt_longer_than_the_context() {
+    let long = format!(r#"{{"instruction": "{}", "input": "", "output": "b"}}"#, "word ".repeat(200));
+    let error = data_error(&with_entry(&long));
+    assert!(error.contains("entry 10: the prompt alone is") && error.contains("holds 128"), "{error}");
+}
+
+#[test]
+fn a_literal_end_of_text() {
+    let error = data_error(&with_entry(r#"{"instruction": "a", "input": "", "output": "b<|endoftext|>"}"#));
+    assert!(error.contains("entry 10 contains the literal text '<|endoftext|>'"), "{error}");
+}
+
+/// A copy of the tiny model in `folder/model`, and the error of training on it after a change.
+fn model_error(change: impl FnOnce(&Path)) -> String {
+    let folder = folder();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(tiny_model().join(file), model.join(file)).unwrap();
+    }
+    change(&model);
+    train_error(folder.path(), &["--model", "model"])
+}
+
+fn edit(model: &Path, from: &str, to: &str) {
+    let path = model.join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from} in {text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn weights_that_are_cut_or_something_else() {
+    let error = model_error(|model| {
+        let path = model.join("model.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    });
+    assert!(error.contains("model.safetensors") && error.contains("promises"), "{error}");
+    let error = model_error(|model| fs::write(model.join("model.safetensors"), "a text, no weights").unwrap());
+    assert!(error.contains("is not a safetensors file"), "{error}");
+    let error = model_error(|model| edit(model, "\"gpt2\"", "\"bert\""));
+    assert!(error.contains("model_type is 'bert'"), "{error}");
+}
+
+#[test]
+fn weights_with_a_missing_or_misshapen_tensor() {
+    let error = model_error(|model| edit(model, "\"n_layer\": 1", "\"n_layer\": 2"));
+    assert!(error.contains("has no tensor 'h.1."), "{error}");
+    let error = model_error(|model| edit(model, "\"n_positions\": 128", "\"n_positions\": 64"));
+    assert!(error.contains("'wpe.weight' has shape [128, 8]"), "{error}");
+}
+
+#[test]
+fn sizes_that_contradict_each_other() {
+    let error = model_error(|model| edit(model, "\"n_head\": 2", "\"n_head\": 3"));
+    assert!(error.contains("n_embd = 8 is not a multiple of n_head = 3"), "{error}");
+}
+
+#[test]
+fn names_that_stand_for_nothing() {
+    let folder = folder();
+    let error = train_error(folder.path(), &["--model", "gpt5"]);
+    assert!(error.contains("unknown model 'gpt5'") && error.contains("nano, gpt2, gpt2-medium"), "{error}");
+    let error = train_error(folder.path(), &["--data", "orca"]);
+    assert!(error.contains("unknown data 'orca'") && error.contains("sample, book, alpaca"), "{error}");
+    let error = train_error(folder.path(), &["--data", "missing.json"]);
+    assert!(error.contains("cannot read the dataset missing.json"), "{error}");
+    let error = train_error(folder.path(), &["--recipe", "dessert"]);
+    assert!(error.contains("unknown recipe 'dessert'") && error.contains("quickstart"), "{error}");
+    let error = train_error(folder.path(), &["--device", "abacus"]);
+    assert!(error.contains("unknown device 'abacus'") && error.contains("flex"), "{error}");
+    let error = train_error(folder.path(), &["--device", "rocm"]);
+    assert!(error.contains("not in this build") && error.contains("--backend rocm"), "{error}");
+}
+
+#[test]
+fn a_recipe_with_an_unknown_key() {
+    let folder = folder();
+    fs::write(folder.path().join("r.toml"), "epochs = 1\nlearning_rate = 1e-3\n").unwrap();
+    let error = train_error(folder.path(), &["--recipe", "r.toml"]);
+    assert!(error.contains("r.toml, line 2") && error.contains("learning_rate"), "{error}");
+}
+
+#[test]
+fn an_output_folder_in_use_or_out_of_reach() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("run")).unwrap();
+    fs::write(folder.path().join("run/thesis.txt"), "mine").unwrap();
+    let error = train_error(folder.path(), &[]);
+    assert!(error.contains("run exists and is not empty") && error.contains("--out"), "{error}");
+    // A file where a folder should be cannot be written into, whoever asks.
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let model = tiny_model().to_str().unwrap();
+    let arguments = ["train", "--model", model, "--data", "good.json", "--out", "file/run", "--max-steps", "1"];
+    let error = failure(&gptune(folder.path(), &arguments));
+    assert!(error.contains("cannot write") && error.contains("file/run"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number() {
+    let folder = folder();
+    let model = tiny_model().to_str().unwrap();
+    let output =
+        gptune(folder.path(), &["train", "--model", model, "--data", "good.json", "--out", "run", "--lr", "1e30"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("the loss of step 0 is not a number") && error.contains("run/model"), "{error}");
+    // The last good model can be used: it is the one before the step.
+    let model = "run/model";
+    let output =
+        gptune(folder.path(), &["evaluate", "--model", model, "--data", "good.json", "--split", "val", "--json"]);
+    assert!(crate::json(&output)["loss"].as_f64().unwrap() < 12.0);
+}
+
+#[test]
+fn a_run_that_throws_a_head_away() {
+    let folder = folder();
+    let arguments = [
+        "train",
+        "--model",
+        tiny_model().to_str().unwrap(),
+        "--data",
+        "good.json",
+        "--out",
+        "first",
+        "--max-steps",
+        "1",
+    ];
+    assert!(gptune(folder.path(), &arguments).status.success());
+    let error = train_error(folder.path(), &["--model", "first/model", "--tie-head"]);
+    assert!(error.contains("output head of its own"), "{error}");
+}

@@ -1,0 +1,7 @@
+//! The crate against tiktoken and PyTorch.
+// A helper that unwraps fails its test, as it should.
+#![allow(clippy::unwrap_used)]
+
+mod order;
+mod throughput;
+mod tokenizer;

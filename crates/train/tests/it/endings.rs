@@ -1,0 +1,53 @@
+use gptune_train::{Ending, Event, TrainConfig};
+
+use crate::world;
+
+fn count(events: &[Event], pick: fn(&Event) -> bool) -> usize {
+    events.iter().filter(|event| pick(event)).count()
+}
+
+#[test]
+fn a_request_to_stop_finishes_the_step_and_keeps_the_model() {
+    let (outcome, recorder) = world::run(&world::config(), Some(3));
+    assert_eq!((outcome.ending, outcome.steps), (Ending::Interrupted, 4));
+    assert_eq!(count(&recorder.events, |event| matches!(event, Event::Step { .. })), 4);
+    assert_eq!(recorder.kept, [(0, true), (4, true)]);
+    assert!(matches!(recorder.events.last(), Some(Event::End { .. })));
+}
+
+#[test]
+fn every_epoch_keeps_its_model() {
+    let config = TrainConfig { eval: false, sample_tokens: 0, train_limit: 24, ..world::config() };
+    let (outcome, recorder) = world::run(&config, None);
+    assert_eq!((outcome.ending, outcome.steps), (Ending::Completed, 6));
+    assert_eq!(recorder.kept, [(0, true), (3, true), (6, true)]);
+    assert_eq!(count(&recorder.events, |event| matches!(event, Event::Eval { .. } | Event::Initial { .. })), 0);
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_model() {
+    // A step this large leaves no finite activation. It shows in the evaluation after it or, without
+    // one, in the next step.
+    for (eval, step) in [(true, 0), (false, 1)] {
+        let config = TrainConfig { lr: 1e30, eval, ..world::config() };
+        let (outcome, recorder) = world::run(&config, None);
+        assert_eq!(outcome.ending, Ending::NotFinite { step });
+        assert_eq!(recorder.kept, [(0, true)], "the model before the step that broke it");
+        assert_eq!(count(&recorder.events, |event| matches!(event, Event::Eval { .. })), 0);
+    }
+}
+
+#[test]
+fn two_runs_are_equal_bit_by_bit() {
+    let config = TrainConfig { max_steps: 6, dropout: 0.0, ..world::config() };
+    let losses = || {
+        let (_, recorder) = world::run(&config, None);
+        let loss = |event: &Event| match event {
+            Event::Step { loss, .. } => vec![loss.to_bits()],
+            Event::Eval { train_loss, val_loss, .. } => vec![train_loss.to_bits(), val_loss.to_bits()],
+            _ => vec![],
+        };
+        recorder.events.iter().flat_map(loss).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(), losses());
+}

@@ -1,0 +1,9 @@
+//! The loop against PyTorch, and its endings.
+// A helper that unwraps fails its test, as it should.
+#![allow(clippy::unwrap_used)]
+
+mod endings;
+mod parity;
+mod pretrain;
+mod respond;
+mod world;

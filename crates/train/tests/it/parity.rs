@@ -1,0 +1,71 @@
+use std::collections::HashMap;
+
+use gptune_train::{Event, TrainConfig};
+use serde::Deserialize;
+
+use crate::world;
+
+/// `fixtures/reference.json`: what PyTorch computed.
+#[derive(Deserialize)]
+struct Reference {
+    runs: HashMap<String, Run>,
+}
+
+#[derive(Deserialize)]
+struct Run {
+    initial: [f64; 2],
+    loss: Vec<f64>,
+    eval: Vec<[f64; 2]>,
+    tokens_seen: Vec<usize>,
+    samples: Vec<Vec<u32>>,
+}
+
+/// Both sides compute in f32, in another order of additions: a relative difference of a few 1e-7
+/// to begin with, which the steps carry on.
+const TOLERANCE: f64 = 2e-5;
+
+fn assert_close(what: &str, got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len(), "{what}: count");
+    for (index, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got - want).abs() <= TOLERANCE * want.abs(), "{what} {index}: {got}, PyTorch has {want}");
+    }
+}
+
+fn compare(name: &str, config: &TrainConfig) {
+    let reference: Reference = serde_json::from_str(include_str!("../fixtures/reference.json")).unwrap();
+    let want = &reference.runs[name];
+    let (_, recorder) = world::run(config, None);
+    let events = &recorder.events;
+    let series = |pick: fn(&Event) -> Vec<f64>| events.iter().flat_map(pick).collect::<Vec<_>>();
+    let initial = series(|event| match event {
+        Event::Initial { train_loss, val_loss } => vec![*train_loss, *val_loss],
+        _ => vec![],
+    });
+    let loss = series(|event| if let Event::Step { loss, .. } = event { vec![*loss] } else { vec![] });
+    let eval = series(|event| match event {
+        Event::Eval { train_loss, val_loss, .. } => vec![*train_loss, *val_loss],
+        _ => vec![],
+    });
+    assert_close("initial loss", &initial, &want.initial);
+    assert_close("batch loss", &loss, &want.loss);
+    assert_close("evaluation", &eval, want.eval.as_flattened());
+    let seen = |event: &Event| if let Event::Eval { tokens_seen, .. } = event { Some(*tokens_seen) } else { None };
+    assert_eq!(events.iter().filter_map(seen).collect::<Vec<_>>(), want.tokens_seen);
+    let sample = |event: &Event| if let Event::Sample { ids, .. } = event { Some(ids.clone()) } else { None };
+    assert_eq!(events.iter().filter_map(sample).collect::<Vec<_>>(), want.samples);
+}
+
+#[test]
+fn two_epochs_of_the_books_method_are_pytorchs() {
+    compare("book", &world::config());
+}
+
+#[test]
+fn masked_instructions_are_pytorchs() {
+    compare("masked", &TrainConfig { mask_instructions: true, max_steps: 12, ..world::config() });
+}
+
+#[test]
+fn a_tied_head_is_pytorchs() {
+    compare("tied", &TrainConfig { tie_head: true, max_steps: 12, ..world::config() });
+}

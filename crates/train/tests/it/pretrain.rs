@@ -1,0 +1,42 @@
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+use gptune_data::Tokenizer;
+use gptune_model::Gpt2;
+use gptune_train::{Ending, Event, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
+
+use crate::world;
+
+struct Losses(Vec<f64>, usize);
+
+impl Observer for Losses {
+    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if let Event::Step { loss, .. } = event {
+            self.0.push(*loss);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, _: &Gpt2, steps: usize) -> Result<(), TrainError> {
+        self.1 = steps;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_model_learns_a_repetitive_text_from_nothing() {
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let text = "The cat sat on the mat. The dog sat on the log.\n\n".repeat(40);
+    let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap();
+    let config =
+        PretrainConfig { batch_size: 4, steps: 30, lr: 1e-2, warmup: 3, weight_decay: 0.0, seed: 1, eval_every: 10 };
+    let mut losses = Losses(Vec::new(), 0);
+    let device = Device::flex().autodiff();
+    let stop = AtomicBool::new(false);
+    let outcome = pretrain(&world::model_config(true), &text, &config, &device, &mut losses, &stop).unwrap();
+    assert_eq!((outcome.ending, outcome.steps, losses.1), (Ending::Completed, 30, 30));
+    let losses = losses.0;
+    // About ln(50257) = 10.8 at first.
+    assert!((losses[0] - 10.8).abs() < 0.1, "{}", losses[0]);
+    assert!(losses[29] < losses[0] - 3.0, "{losses:?}");
+}

@@ -1,0 +1,27 @@
+use burn::module::Module;
+use gptune_data::{PromptStyle, Tokenizer};
+use gptune_train::{respond, responses_json};
+
+use crate::world;
+
+#[test]
+fn responses_file_is_what_python_writes() {
+    let dataset = world::dataset();
+    let text = responses_json([(&dataset.examples[0], "Café \"x\"\n"), (&dataset.examples[1], "")]);
+    // json.dumps of the same entries, in Python 3.11.
+    assert!(text.starts_with("[\n    {\n        \"instruction\": \""), "{text}");
+    assert!(text.contains("\",\n        \"model_response\": \"Caf\\u00e9 \\\"x\\\"\\n\"\n    },\n    {\n"), "{text}");
+    assert!(text.ends_with("\"model_response\": \"\"\n    }\n]"), "{text}");
+    let read = gptune_data::Dataset::parse("x", text.as_bytes()).unwrap();
+    assert_eq!(read.examples[0].entry["model_response"], "Café \"x\"\n");
+}
+
+#[test]
+fn a_response_is_at_most_as_long_as_asked() {
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let model = world::model(false).valid();
+    let example = &world::dataset().examples[0];
+    let response = respond(&model, &tokenizer, PromptStyle::Book, example, 7).unwrap();
+    assert!(response.ids.len() <= 7);
+    assert_eq!(response.text, PromptStyle::Book.response(&tokenizer.decode(&response.ids).unwrap()));
+}

@@ -1,0 +1,56 @@
+use std::collections::HashMap;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gptune_model::Gpt2;
+use gptune_weights::ModelFolder;
+use serde::Deserialize;
+
+use crate::fixture;
+
+/// `fixtures/logits.json`: what transformers computed.
+#[derive(Deserialize)]
+struct Logits {
+    ids: Vec<Vec<i64>>,
+    logits: HashMap<String, Vec<f32>>,
+}
+
+fn logits(model: &Gpt2, ids: &[Vec<i64>]) -> Vec<f32> {
+    let data = TensorData::new(ids.concat(), [ids.len(), ids[0].len()]);
+    let ids = Tensor::<2, Int>::from_data(data, &model.device());
+    model.forward(ids).into_data().try_to_vec().unwrap()
+}
+
+#[test]
+fn logits_of_every_layout_equal_transformers() {
+    let want: Logits = serde_json::from_str(include_str!("../fixtures/logits.json")).unwrap();
+    assert_eq!(want.logits.len(), 5);
+    for (name, want_logits) in want.logits {
+        let (model, config) = ModelFolder::open(&fixture(&name)).unwrap().load(None, &Device::flex()).unwrap();
+        assert_eq!(config.tie_word_embeddings, name != "untied", "{name}");
+        let got = logits(&model, &want.ids);
+        assert_eq!(got.len(), want_logits.len(), "{name}");
+        let worst = got.iter().zip(&want_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 2e-5, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn untying_starts_with_a_copy_of_the_embedding_and_keeps_the_function() {
+    let want: Logits = serde_json::from_str(include_str!("../fixtures/logits.json")).unwrap();
+    let (model, config) = ModelFolder::open(&fixture("bare")).unwrap().load(Some(false), &Device::flex()).unwrap();
+    assert!(!config.tie_word_embeddings && model.lm_head.is_some());
+    let got = logits(&model, &want.ids);
+    let worst = got.iter().zip(&want.logits["bare"]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 2e-5, "{worst}");
+}
+
+#[test]
+fn a_checkpoint_alone_tells_its_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("somewhere.safetensors");
+    std::fs::copy(fixture("untied/model.safetensors"), &file).unwrap();
+    let config = ModelFolder::open(&file).unwrap().config;
+    // 24 wide: one head of 64 would be none, so it is one head.
+    assert_eq!((config.n_layer, config.n_embd, config.n_head), (2, 24, 1));
+    assert_eq!((config.vocab_size, config.n_positions, config.tie_word_embeddings), (97, 16, false));
+}
