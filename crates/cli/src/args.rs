@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Train a model from scratch on plain text
     Pretrain(Box<PretrainArgs>),
+    /// Make a model with random weights
+    Init(InitArgs),
     /// Measure a model's loss on a part of the data
     Evaluate(EvaluateArgs),
     /// Continue a text
@@ -130,14 +132,12 @@ pub(crate) struct TrainArgs {
     pub json: bool,
 }
 
+/// The sizes of a new model.
 #[derive(Debug, Args)]
-pub(crate) struct PretrainArgs {
-    /// Plain text; documents are separated by blank lines
-    #[arg(long, required = true, num_args = 1..)]
-    pub text: Vec<PathBuf>,
-    /// Write the model into this new or empty folder
-    #[arg(long, short)]
-    pub out: PathBuf,
+pub(crate) struct SizeArgs {
+    /// A released size instead of the numbers below: 124M, 355M, 774M, 1558M
+    #[arg(long)]
+    pub size: Option<String>,
     /// Blocks of the model
     #[arg(long, default_value_t = 4)]
     pub n_layer: usize,
@@ -148,10 +148,36 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 128)]
     pub n_embd: usize,
     /// Context length
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 1024)]
     pub n_positions: usize,
+    /// Seed of the weights
+    #[arg(long, default_value_t = 123)]
+    pub seed: u32,
+    /// Type that weights are stored in
+    #[arg(long, value_enum, default_value_t = StoredType::F32)]
+    pub dtype: StoredType,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The new model folder
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub sizes: SizeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PretrainArgs {
+    /// Plain text; documents are separated by blank lines
+    #[arg(long, required = true, num_args = 1..)]
+    pub text: Vec<PathBuf>,
+    /// Write the model into this new or empty folder
+    #[arg(long, short)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub sizes: SizeArgs,
     /// Tokens of a training sequence
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 128)]
     pub block_size: usize,
     /// Sequences in a batch
     #[arg(long, default_value_t = 8)]
@@ -168,12 +194,6 @@ pub(crate) struct PretrainArgs {
     /// Decoupled weight decay
     #[arg(long, default_value_t = 0.1)]
     pub weight_decay: f64,
-    /// Seed of the weights and of the order of blocks
-    #[arg(long, default_value_t = 123)]
-    pub seed: u32,
-    /// Type that weights are stored in
-    #[arg(long, value_enum, default_value_t = StoredType::F32)]
-    pub dtype: StoredType,
     /// Where to train
     #[arg(long, default_value = "auto")]
     pub device: String,

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
+        Command::Init(args) => commands::init::run(&args),
         Command::Pretrain(args) => commands::pretrain::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Generate(args) => commands::generate::run(&args),

@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
+pub(crate) mod init;
 pub(crate) mod pretrain;
 pub(crate) mod respond;
 pub(crate) mod tokens;

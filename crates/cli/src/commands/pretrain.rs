@@ -1,28 +1,18 @@
 use anyhow::{Context, Result, bail};
-use gptune_data::{END_OF_TEXT_ID, PromptStyle, Tokenizer, VOCAB_SIZE};
+use gptune_data::{END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
 use gptune_weights::Precision;
 use serde_json::json;
 
-use super::{convert::write_folder, print_json, train::stop_on_ctrl_c};
+use super::{convert::write_folder, init::model_config, print_json, train::stop_on_ctrl_c};
 use crate::{args::PretrainArgs, console::Console, device};
 
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     RunFolder::check(&args.out)?;
-    let model_config = Gpt2Config {
-        n_layer: args.n_layer,
-        n_head: args.n_head,
-        n_embd: args.n_embd,
-        n_positions: args.n_positions,
-        vocab_size: VOCAB_SIZE,
-        tie_word_embeddings: true,
-        layer_norm_epsilon: 1e-5,
-        dropout: 0.0,
-    };
-    model_config.validate()?;
-    if args.block_size > args.n_positions || args.block_size == 0 {
-        bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, args.n_positions);
+    let model_config = model_config(&args.sizes)?;
+    if args.block_size > model_config.n_positions || args.block_size == 0 {
+        bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, model_config.n_positions);
     }
     if args.batch_size == 0 || args.steps == 0 {
         bail!("--batch-size and --steps have to be at least 1");
@@ -42,7 +32,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         lr: args.lr,
         warmup: args.warmup,
         weight_decay: args.weight_decay,
-        seed: args.seed,
+        seed: args.sizes.seed,
         eval_every: 100,
     };
     console.say(&format!(
@@ -85,7 +75,7 @@ impl Observer for Keeper<'_> {
     }
 
     fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
-        let precision = Precision::from(self.args.dtype);
+        let precision = Precision::from(self.args.sizes.dtype);
         write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, &self.args.out, precision)
             .map_err(|error| TrainError::Observer(error.into()))
     }
