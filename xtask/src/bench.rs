@@ -74,7 +74,8 @@ fn row(name: &str, run: &Path) -> Result<String> {
     let tokens: f64 = steps.iter().filter_map(|step| step["tokens"].as_f64()).sum();
     let speed = tokens / seconds.iter().sum::<f64>();
     let end = events.last().context("the run has no events")?;
-    let memory = end["peak_memory_bytes"].as_f64().map_or("unknown".to_owned(), |bytes| format!("{:.2} GB", bytes / 1e9));
+    let memory =
+        end["peak_memory_bytes"].as_f64().map_or("unknown".to_owned(), |bytes| format!("{:.2} GB", bytes / 1e9));
     let total = end["seconds"].as_f64().unwrap_or(f64::NAN);
     Ok(format!(
         "| {} | {} | {} | {name} | {median:.3} s | {speed:.0} | {total:.0} s | {memory} |\n",
@@ -86,7 +87,8 @@ fn row(name: &str, run: &Path) -> Result<String> {
 
 fn append(rows: &str) -> Result<()> {
     let path = cargo::root().join("docs/src/benchmarks.md");
-    let mut file = OpenOptions::new().append(true).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut file =
+        OpenOptions::new().append(true).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     file.write_all(rows.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     println!("appended to {}", path.display());
     Ok(())

@@ -22,6 +22,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Replaces this program by another, whose exit status becomes ours and which alone hears Ctrl-C.
+pub(crate) fn become_process(mut command: Command) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        Err(command.exec()).with_context(|| format!("cannot start {command:?}"))
+    }
+    #[cfg(not(unix))]
+    {
+        let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+        std::process::exit(status.code().unwrap_or(1))
+    }
+}
+
 /// Cargo in the workspace's folder, with these arguments.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -27,8 +27,8 @@ enum Task {
     /// Build gptune and fine-tune; without flags, the built-in model on the built-in data
     Train {
         /// The back end to build with: flex, tch, wgpu, vulkan, metal, cuda, rocm, cpu
-        #[arg(long, default_value = "flex")]
-        backend: String,
+        #[arg(long)]
+        backend: Option<String>,
         /// Flags of `gptune train`
         #[arg(last = true)]
         flags: Vec<String>,
@@ -60,8 +60,14 @@ enum Task {
 fn main() -> Result<()> {
     match Xtask::parse().task {
         Task::Train { backend, flags } => {
-            let gptune = cargo::build_gptune(&backend)?;
-            cargo::run(std::process::Command::new(gptune).arg("train").args(flags))
+            let gptune = cargo::build_gptune(backend.as_deref().unwrap_or("flex"))?;
+            let mut train = std::process::Command::new(gptune);
+            train.arg("train").args(&flags);
+            // The back end that was asked for, not the one that `auto` prefers.
+            if let Some(backend) = backend.filter(|_| !flags.iter().any(|flag| flag.starts_with("--device"))) {
+                train.args(["--device", &backend]);
+            }
+            cargo::become_process(train)
         }
         Task::Test => cargo::test(),
         Task::Ci => ci::run(),

@@ -113,8 +113,8 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     pub eval_batches: Option<usize>,
     /// Do not evaluate
-    #[arg(long)]
-    pub no_eval: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_eval: Option<bool>,
     /// Length of the sample after every epoch, 0 for none [default: 50]
     #[arg(long)]
     pub sample_tokens: Option<usize>,
@@ -258,7 +258,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, short)]
     pub model: String,
     /// The text to continue
-    #[arg(long, short)]
+    #[arg(long, short, allow_hyphen_values = true)]
     pub prompt: String,
     /// Most tokens to add
     #[arg(long, default_value_t = 35)]

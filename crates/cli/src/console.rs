@@ -1,7 +1,12 @@
 //! What a person sees while a run goes on.
 
-use std::time::Duration;
+use std::{
+    fmt::Display,
+    io::{ErrorKind, Write, stderr, stdout},
+    time::Duration,
+};
 
+use anyhow::Result;
 use gptune_train::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,7 +29,10 @@ impl Console {
 
     /// Prints a line above the bar.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| if self.json { eprintln!("{line}") } else { println!("{line}") });
+        self.bar.suspend(|| {
+            // A reader that went away is no reason to end a run.
+            let _ = if self.json { writeln!(stderr(), "{line}") } else { writeln!(stdout(), "{line}") };
+        });
     }
 
     /// Tells an event.
@@ -57,10 +65,35 @@ impl Console {
                 let memory = peak_memory_bytes
                     .map(|bytes| format!(", at most {:.2} GB of memory", bytes as f64 / 1e9))
                     .unwrap_or_default();
-                self.say(&format!("\nTraining completed in {:.2} minutes{memory}.", seconds / 60.0));
+                self.say(&format!("\nTraining took {:.2} minutes{memory}.", seconds / 60.0));
             }
         }
     }
+}
+
+/// Prints a line of a command's result.
+///
+/// # Errors
+///
+/// If standard output cannot be written to; see [`is_closed_pipe`].
+pub(crate) fn print_line(text: impl Display) -> Result<()> {
+    print(format_args!("{text}\n"))
+}
+
+/// The same without ending the line.
+///
+/// # Errors
+///
+/// As [`print_line`].
+pub(crate) fn print(text: impl Display) -> Result<()> {
+    let mut out = stdout().lock();
+    write!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// Whether an error is only that nobody reads our output any more.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// A bar on standard error, drawn only where that is a terminal.

@@ -44,8 +44,12 @@ pub(crate) fn compiled() -> impl Iterator<Item = BackEnd> {
 /// # Errors
 ///
 /// For a back end that does not exist, or that is not in this build (naming the feature to build
-/// with).
-pub(crate) fn resolve(name: &str) -> Result<(Device, &'static str)> {
+/// with), or an index that is none.
+pub(crate) fn resolve(device: &str) -> Result<(Device, &'static str)> {
+    let (name, index) = device.split_once(':').unwrap_or((device, "0"));
+    let Ok(index) = index.parse::<usize>() else {
+        bail!("the device '{device}' has no number after its colon; write for instance cuda:1");
+    };
     let back_end = if name == "auto" {
         compiled().find(|back_end| back_end.gpu).or(compiled().next())
     } else {
@@ -57,21 +61,30 @@ pub(crate) fn resolve(name: &str) -> Result<(Device, &'static str)> {
     let Some(BackEnd { name, .. }) = back_end else {
         bail!("unknown device '{name}'; known: auto, {}", names(&mut BACK_ENDS.into_iter()));
     };
+    if index > 0 && ["flex", "tch", "cpu"].contains(&name) {
+        bail!("there is one CPU, {name}:0, and '{device}' is none");
+    }
+    // Index 0 is whatever the driver prefers.
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+    let gpu = match index {
+        0 => burn::tensor::DeviceKind::DefaultDevice,
+        _ => burn::tensor::DeviceKind::DiscreteGpu(index),
+    };
     let device = match name {
         #[cfg(feature = "flex")]
         "flex" => Device::flex(),
         #[cfg(feature = "tch")]
         "tch" => Device::libtorch(),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        "wgpu" => Device::wgpu(gpu),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        "vulkan" => Device::vulkan(gpu),
         #[cfg(feature = "metal")]
-        "metal" => Device::metal(burn::tensor::DeviceKind::DefaultDevice),
+        "metal" => Device::metal(gpu),
         #[cfg(feature = "cuda")]
-        "cuda" => Device::cuda(0),
+        "cuda" => Device::cuda(index),
         #[cfg(feature = "rocm")]
-        "rocm" => Device::rocm(0),
+        "rocm" => Device::rocm(index),
         #[cfg(feature = "cpu")]
         "cpu" => Device::cpu(),
         _ => bail!(

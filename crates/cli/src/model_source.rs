@@ -19,7 +19,9 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     let folder = if model == "nano" {
         ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?
     } else if let Some((_, repository)) = HUB_NAMES.into_iter().find(|(name, _)| *name == model) {
-        let Some(folder) = cached_folder(repository) else {
+        // Where the Hub's tools put it under its present or its old name; then a folder of that name.
+        let cached = cached_folder(repository).or_else(|| cached_folder(model));
+        let Some(folder) = cached.or_else(|| Some(PathBuf::from(model)).filter(|folder| folder.exists())) else {
             bail!(
                 "'{model}' is not on this machine; put config.json and model.safetensors of {repository} into a folder and \
                  give that as --model, or fetch it into Hugging Face's cache with 'hf download {repository}'"
@@ -68,10 +70,10 @@ pub(crate) fn open_data(data: &str) -> Result<Dataset> {
 
 /// The configuration of the run that a model folder belongs to, if it lies in a run folder.
 #[must_use]
-pub(crate) fn run_of(model: &str) -> Option<(PathBuf, TrainConfig)> {
-    let run = Path::new(model).parent()?;
+pub(crate) fn run_of(model: &str) -> Option<TrainConfig> {
+    let run = Path::new(model).canonicalize().ok()?.parent()?.to_owned();
     let text = std::fs::read_to_string(run.join("config.toml")).ok()?;
-    Some((run.to_owned(), TrainConfig::from_toml("config.toml", &text).ok()?))
+    TrainConfig::from_toml("config.toml", &text).ok()
 }
 
 /// The key of `tokenizer_config.json` that remembers the prompt style.
@@ -86,7 +88,12 @@ pub(crate) fn prompt_style(model: &str, given: Option<PromptStyle>) -> Result<Pr
     if let Some(style) = given {
         return Ok(style);
     }
-    let path = Path::new(model).join("tokenizer_config.json");
+    if !Path::new(model).exists() {
+        return Ok(PromptStyle::default());
+    }
+    let folder =
+        if Path::new(model).is_dir() { Path::new(model) } else { Path::new(model).parent().unwrap_or(Path::new("")) };
+    let path = folder.join("tokenizer_config.json");
     let Ok(text) = std::fs::read(&path) else { return Ok(PromptStyle::default()) };
     let config: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
     match config.get(STYLE_KEY).and_then(Value::as_str) {

@@ -9,14 +9,14 @@ use crate::{args::TrainArgs, assets::RECIPES};
 
 /// The configuration of a training run.
 ///
-/// Without a recipe, model and data, the recipe `quickstart` is the base.
+/// Without a recipe and a model, the recipe `quickstart` is the base: its settings are those of the
+/// built-in model, whatever the data.
 ///
 /// # Errors
 ///
 /// If the recipe cannot be read or a value makes no run.
 pub(crate) fn train_config(args: &TrainArgs) -> Result<TrainConfig> {
-    let bare = args.model.is_none() && args.data.is_none();
-    let recipe = args.recipe.as_deref().or(bare.then_some("quickstart"));
+    let recipe = args.recipe.as_deref().or(args.model.is_none().then_some("quickstart"));
     let mut config = recipe.map_or_else(|| Ok(TrainConfig::default()), read_recipe)?;
     apply(args, &mut config);
     config.validate()?;
@@ -72,7 +72,9 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
         response_tokens,
         preview,
     );
-    config.eval &= !args.no_eval;
+    if let Some(no_eval) = args.no_eval {
+        config.eval = !no_eval;
+    }
 }
 
 /// The run folder: as given, or `runs/MODEL-DATA-TIME`, which no earlier run has.

@@ -45,10 +45,7 @@ pub enum DataError {
         origin: String,
     },
     /// A part of the split is too small to train or evaluate on.
-    #[error(
-        "the {part} part has {examples} of {total} examples, too few for one batch of {needed}; \
-         add data or lower --batch-size"
-    )]
+    #[error("the {part} part has {examples} of {total} examples and needs at least {needed}; {remedy}")]
     PartTooSmall {
         /// `train`, `val` or `test`.
         part: &'static str,
@@ -58,6 +55,8 @@ pub enum DataError {
         total: usize,
         /// Examples needed.
         needed: usize,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A prompt leaves no room for a response.
     #[error(
@@ -98,6 +97,26 @@ pub enum DataError {
     /// The tokenizer tables could not be built or written.
     #[error("the GPT-2 tokenizer failed: {0}")]
     Tokenizer(String),
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A text is too short to be trained on.
+    #[error(
+        "{origin} has {tokens} tokens, too few for two blocks of {block_size}; give more text or a smaller --block-size"
+    )]
+    TextTooShort {
+        /// The file.
+        origin: String,
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens of a block.
+        block_size: usize,
+    },
     /// A token id outside the vocabulary.
     #[error("token id {id} is outside GPT-2's vocabulary of {size} entries")]
     UnknownToken {

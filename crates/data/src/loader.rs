@@ -29,7 +29,12 @@ impl<'a> Loader<'a> {
         let shuffle = part == Part::Train;
         let needed = if shuffle { batch_size.max(1) } else { 1 };
         if examples.len() < needed || batch_size == 0 {
-            return Err(DataError::PartTooSmall { part: part.name(), examples: examples.len(), total, needed });
+            let remedy = if shuffle {
+                "add data, lower --batch-size, or raise --train-limit if you gave one"
+            } else {
+                "add data: of ten examples one is for testing, and the last ones are for validation"
+            };
+            return Err(DataError::PartTooSmall { part: part.name(), examples: examples.len(), total, needed, remedy });
         }
         Ok(Self { examples, batch_size, shuffle, collator })
     }
@@ -121,7 +126,7 @@ mod tests {
     fn a_part_without_a_batch_is_an_error() {
         let examples = examples(5);
         let error = Loader::new(Part::Train, &examples, 8, COLLATOR, 6).unwrap_err().to_string();
-        assert!(error.contains("train part has 5 of 6 examples") && error.contains("batch of 8"), "{error}");
+        assert!(error.contains("train part has 5 of 6 examples and needs at least 8"), "{error}");
         assert!(Loader::new(Part::Val, &[], 8, COLLATOR, 6).is_err());
     }
 }

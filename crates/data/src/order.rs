@@ -13,7 +13,7 @@ pub enum Order {
     /// PyTorch's `DataLoader(shuffle=True)` after `torch.manual_seed(seed)`, bit by bit.
     #[default]
     Torch,
-    /// One permutation an epoch from the seed and the epoch alone.
+    /// A new permutation for every iteration, from the seed and the iterations before.
     Shuffle,
     /// Batches of similar length, to save padding: shuffled, sorted by length within stretches of
     /// 50 batches, the batches shuffled again.

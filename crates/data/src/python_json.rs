@@ -111,4 +111,11 @@ mod tests {
                       ]\n    }\n]";
         assert_eq!(to_python_json(&serde_json::from_str(text).unwrap()), python);
     }
+
+    #[test]
+    fn long_floats_keep_every_digit() {
+        for text in ["0.1234567890123456", "7.205759403792794e+16", "2.2250738585072014e-308", "123456.78901234567"] {
+            assert_eq!(to_python_json(&serde_json::from_str(text).unwrap()), text);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tokenizers::{
     pre_tokenizers::byte_level::ByteLevel,
 };
 
-use crate::DataError;
+use crate::{DataError, write_atomically};
 
 /// The special token that ends a text and pads a batch.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -109,13 +109,12 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`DataError::Tokenizer`] naming the file that could not be written.
+    /// [`DataError::Write`] naming the file that could not be written.
     pub fn save(&self, folder: &Path, extra: Map<String, Value>) -> Result<(), DataError> {
         let failed = |error: &dyn std::fmt::Display| DataError::Tokenizer(error.to_string());
         let write = |name: &str, text: String| {
             let path = folder.join(name);
-            std::fs::write(&path, text)
-                .map_err(|error| DataError::Tokenizer(format!("cannot write {}: {error}", path.display())))
+            write_atomically(&path, text.as_bytes()).map_err(|source| DataError::Write { path, source })
         };
         let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|error| failed(&error));
 

@@ -1,7 +1,5 @@
-use serde::{Deserialize, Serialize};
-
 /// Sizes of a GPT-2, under the names of Hugging Face's `config.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Gpt2Config {
     /// Number of blocks.
     pub n_layer: usize,
@@ -66,14 +64,6 @@ impl Gpt2Config {
         })
     }
 
-    /// The name of the released size that has this width and depth.
-    #[must_use]
-    pub fn size_name(&self) -> Option<&'static str> {
-        ["124M", "355M", "774M", "1558M"].into_iter().find(|size| {
-            Self::named(size).is_some_and(|named| (named.n_embd, named.n_layer) == (self.n_embd, self.n_layer))
-        })
-    }
-
     /// Checks that a model of these sizes can exist.
     ///
     /// # Errors
@@ -120,7 +110,7 @@ mod tests {
         assert_eq!(Gpt2Config::named("355M").unwrap().parameters(), 406_286_336);
         let tied = Gpt2Config { tie_word_embeddings: true, ..Gpt2Config::named("124M").unwrap() };
         assert_eq!(tied.parameters(), 124_439_808);
-        assert_eq!(Gpt2Config::named("1558M").unwrap().size_name(), Some("1558M"));
+        assert_eq!(Gpt2Config::named("1558M").unwrap().n_layer, 48);
     }
 
     #[test]

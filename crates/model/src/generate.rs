@@ -15,13 +15,22 @@ pub struct GenerateOptions {
     pub seed: u64,
     /// Stop before this token would be appended.
     pub stop_at: Option<u32>,
+    /// Choose among the first entries of the vocabulary only: a padded one has entries that stand
+    /// for no text.
+    pub vocabulary: Option<usize>,
 }
 
 impl GenerateOptions {
     /// Greedy continuation by at most `max_new_tokens`.
     #[must_use]
     pub fn greedy(max_new_tokens: usize) -> Self {
-        Self { max_new_tokens, temperature: 0.0, top_k: None, seed: 0, stop_at: None }
+        Self { max_new_tokens, temperature: 0.0, top_k: None, seed: 0, stop_at: None, vocabulary: None }
+    }
+
+    /// The same, choosing among the first `vocabulary` tokens only.
+    #[must_use]
+    pub fn within(self, vocabulary: usize) -> Self {
+        Self { vocabulary: Some(vocabulary), ..self }
     }
 
     /// The same, stopping before `id`.
@@ -55,7 +64,8 @@ impl Gpt2 {
             } else {
                 self.next_logits(&text[text.len() - context..], None)
             };
-            let Ok(next) = u32::try_from(sampler.choose(&logits)) else { break };
+            let choices = options.vocabulary.unwrap_or(logits.len()).min(logits.len());
+            let Ok(next) = u32::try_from(sampler.choose(&logits[..choices])) else { break };
             if options.stop_at == Some(next) {
                 break;
             }

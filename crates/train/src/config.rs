@@ -141,6 +141,10 @@ impl TrainConfig {
                 return fault(key, format!("{value} is not a number from 0 up"));
             }
         }
+        #[allow(clippy::cast_possible_truncation)]
+        if self.eps as f32 == 0.0 {
+            return fault("eps", format!("{} is 0 in 32 bits, and a gradient of 0 would divide by it", self.eps));
+        }
         for (key, value) in [("beta_1", self.beta_1), ("beta_2", self.beta_2), ("dropout", self.dropout)] {
             if !(0.0..1.0).contains(&value) {
                 return fault(key, format!("{value} is not in 0..1"));

@@ -58,7 +58,7 @@ impl TextBlocks {
     ///
     /// # Errors
     ///
-    /// [`DataError::Empty`] if there are fewer than two blocks of text.
+    /// [`DataError::TextTooShort`] if there are fewer than two blocks of text.
     pub fn new(origin: &str, text: &str, block_size: usize, tokenizer: &Tokenizer) -> Result<Self, DataError> {
         let documents: Vec<&str> = text.split("\n\n").map(str::trim).filter(|document| !document.is_empty()).collect();
         let mut tokens = Vec::new();
@@ -69,7 +69,7 @@ impl TextBlocks {
         // A block's targets reach one token into the next.
         let blocks = tokens.len().saturating_sub(1) / block_size.max(1);
         if blocks < 2 {
-            return Err(DataError::Empty { origin: format!("{origin} (in blocks of {block_size} tokens)") });
+            return Err(DataError::TextTooShort { origin: origin.to_owned(), tokens: tokens.len(), block_size });
         }
         let held_out = (blocks / 50).max(1);
         Ok(Self { tokens, block_size, train: blocks - held_out, held_out })
@@ -133,6 +133,7 @@ pub fn pretrain(
     let mut tokens_seen = 0;
     let mut ending = Ending::Completed;
     let mut taken = 0;
+    let mut newest = None;
     for step in 0..config.steps {
         if blocks.len() < config.batch_size {
             blocks = order.start_shuffled(&lengths, config.batch_size);
@@ -144,6 +145,7 @@ pub fn pretrain(
         model = updated;
         if !loss.is_finite() {
             ending = Ending::NotFinite { step };
+            newest = None;
             break;
         }
         taken = step + 1;
@@ -155,18 +157,19 @@ pub fn pretrain(
             let val_loss = held_out_loss(&model.valid(), text, config.batch_size);
             observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss: loss, val_loss })?;
         }
+        newest = Some(batch);
         if stop.load(Ordering::Relaxed) {
             ending = Ending::Interrupted;
             break;
         }
     }
-    let model = model.valid();
-    if !matches!(ending, Ending::NotFinite { .. }) {
-        observer.keep(&model, taken)?;
+    let outcome = Outcome::new(&model, ending, taken, newest.as_ref());
+    if !matches!(outcome.ending, Ending::NotFinite { .. }) {
+        observer.keep(&outcome.model, taken)?;
     }
     let seconds = started.elapsed().as_secs_f64();
     observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes() })?;
-    Ok(Outcome { model, ending, steps: taken })
+    Ok(outcome)
 }
 
 /// Mean loss over the held-out blocks.

@@ -1,6 +1,6 @@
 //! Answers to instructions.
 
-use gptune_data::{DataError, END_OF_TEXT_ID, Example, PromptStyle, Tokenizer, to_python_json};
+use gptune_data::{DataError, END_OF_TEXT_ID, Example, PromptStyle, Tokenizer, VOCAB_SIZE, to_python_json};
 use gptune_model::{GenerateOptions, Gpt2};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ pub fn respond(
     max_new_tokens: usize,
 ) -> Result<Response, DataError> {
     let prompt = tokenizer.encode(&style.prompt(example))?;
-    let options = GenerateOptions::greedy(max_new_tokens).stopping_at(END_OF_TEXT_ID);
+    let options = GenerateOptions::greedy(max_new_tokens).stopping_at(END_OF_TEXT_ID).within(VOCAB_SIZE);
     let ids = model.generate(&prompt, &options);
     let text = style.response(&tokenizer.decode(&ids)?);
     Ok(Response { ids, text })

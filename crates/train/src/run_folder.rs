@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gptune_data::write_atomically;
+
 use crate::{Event, TrainConfig, TrainError};
 
 /// A run's folder: its configuration, written before the first step, and its events, one line of
@@ -48,7 +50,7 @@ impl RunFolder {
         };
         fs::create_dir_all(path).map_err(write(path))?;
         let file = path.join("config.toml");
-        fs::write(&file, config.to_toml()?).map_err(write(&file))?;
+        write_atomically(&file, config.to_toml()?.as_bytes()).map_err(write(&file))?;
         let file = path.join("metrics.jsonl");
         let metrics = File::create(&file).map_err(write(&file))?;
         Ok(Self { path: path.to_owned(), metrics })
@@ -86,26 +88,11 @@ impl RunFolder {
     /// [`TrainError::Write`].
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<PathBuf, TrainError> {
         let path = self.join(name);
-        write_atomically(&path, contents)?;
-        Ok(path)
+        match write_atomically(&path, contents) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(TrainError::Write { path, source }),
+        }
     }
-}
-
-/// Writes a file under a temporary name beside it and renames it when it is complete.
-///
-/// # Errors
-///
-/// [`TrainError::Write`].
-pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), TrainError> {
-    let fault = |source| TrainError::Write { path: path.to_owned(), source };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".writing");
-    let temporary = path.with_file_name(name);
-    fs::write(&temporary, contents).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
-        // Best effort: the error that matters is the one above.
-        let _ = fs::remove_file(&temporary);
-        fault(error)
-    })
 }
 
 #[cfg(test)]

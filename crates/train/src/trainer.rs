@@ -9,11 +9,11 @@ use burn::{
     module::Module,
     optim::{GradientsParams, ModuleOptimizer},
 };
-use gptune_data::{Batch, Loader, OrderStream, Part, Tokenizer};
+use gptune_data::{Batch, Loader, Order, OrderStream, Part, Tokenizer, VOCAB_SIZE};
 use gptune_kernels::AdamW;
 use gptune_model::{GenerateOptions, Gpt2};
 
-use crate::{Event, Observer, Prepared, TrainConfig, TrainError, evaluate, peak_memory_bytes};
+use crate::{Event, Observer, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable, peak_memory_bytes};
 
 /// Fine-tunes a model.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub enum Ending {
     Completed,
     /// Somebody asked to stop.
     Interrupted,
-    /// The loss of this step, or of the evaluation after it, was not a number; the model of the last
-    /// [`Observer::keep`] is the last good one.
+    /// The loss of this step, or of the evaluation after it, or the model that it left, was not
+    /// finite; the model of the last [`Observer::keep`] is the last good one.
     NotFinite {
         /// Counting from 0.
         step: usize,
@@ -50,6 +50,17 @@ pub struct Outcome {
     pub ending: Ending,
     /// Updates made.
     pub steps: usize,
+}
+
+impl Outcome {
+    /// The outcome after `steps` updates. No loss has been computed since the last of them: that of
+    /// its own batch tells whether the model is one to keep.
+    pub(crate) fn new(model: &Gpt2, ending: Ending, steps: usize, newest: Option<&Batch>) -> Self {
+        let model = model.valid();
+        let broken = newest.is_some_and(|batch| !is_usable(&model, batch));
+        let ending = if broken { Ending::NotFinite { step: steps.saturating_sub(1) } } else { ending };
+        Self { model, ending, steps }
+    }
 }
 
 impl<'a> Trainer<'a> {
@@ -111,18 +122,20 @@ impl<'a> Trainer<'a> {
             weight_decay: config.weight_decay,
         });
         let mut order = self.order();
+        // In PyTorch's order evaluations draw from the same stream; in the others they shall not matter.
+        let mut evaluation_order = (config.order != Order::Torch).then(|| self.order());
         let (mut step, mut tokens_seen) = (0, 0);
-        let end = |model: &Gpt2, ending, steps| Ok(Outcome { model: model.valid(), ending, steps });
+        let mut newest = None;
         for epoch in 1..=config.epochs {
             for batch in self.train.iter(&mut order) {
                 if step == self.steps() {
-                    return end(&model, Ending::Completed, step);
+                    return Ok(Outcome::new(&model, Ending::Completed, step, newest.as_ref()));
                 }
                 let began = Instant::now();
                 let (updated, loss) = optimize(model, &mut optimizer, config.lr, &batch);
                 model = updated;
                 if !loss.is_finite() {
-                    return end(&model, Ending::NotFinite { step }, step);
+                    return Ok(Outcome::new(&model, Ending::NotFinite { step }, step, None));
                 }
                 tokens_seen += batch.padded_tokens();
                 observer.event(&Event::Step {
@@ -135,26 +148,32 @@ impl<'a> Trainer<'a> {
                     seconds: began.elapsed().as_secs_f64(),
                 })?;
                 if step.is_multiple_of(config.eval_every)
-                    && let Some((train_loss, val_loss)) = self.evaluation(&model.valid(), &mut order)
+                    && let Some((train_loss, val_loss)) =
+                        self.evaluation(&model.valid(), evaluation_order.as_mut().unwrap_or(&mut order))
                 {
                     if !(train_loss.is_finite() && val_loss.is_finite()) {
-                        return end(&model, Ending::NotFinite { step }, step + 1);
+                        return Ok(Outcome::new(&model, Ending::NotFinite { step }, step + 1, None));
                     }
                     observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
                 }
                 step += 1;
                 if stop.load(Ordering::Relaxed) {
-                    return end(&model, Ending::Interrupted, step);
+                    return Ok(Outcome::new(&model, Ending::Interrupted, step, Some(&batch)));
                 }
+                newest = Some(batch);
+            }
+            if epoch < config.epochs {
+                let so_far = Outcome::new(&model, Ending::Interrupted, step, newest.as_ref());
+                if matches!(so_far.ending, Ending::NotFinite { .. }) {
+                    return Ok(so_far);
+                }
+                observer.keep(&so_far.model, step)?;
             }
             if let Some(sample) = self.sample(&model.valid(), epoch)? {
                 observer.event(&sample)?;
             }
-            if epoch < config.epochs {
-                observer.keep(&model.valid(), step)?;
-            }
         }
-        end(&model, Ending::Completed, step)
+        Ok(Outcome::new(&model, Ending::Completed, step, newest.as_ref()))
     }
 
     /// Losses on the training and the validation part, in this order.
@@ -170,7 +189,8 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         };
         let mut ids = self.tokenizer.encode(&self.config.prompt_style.prompt(example))?;
-        ids.extend(model.generate(&ids, &GenerateOptions::greedy(self.config.sample_tokens)));
+        let options = GenerateOptions::greedy(self.config.sample_tokens).within(VOCAB_SIZE);
+        ids.extend(model.generate(&ids, &options));
         let text = self.tokenizer.decode(&ids)?;
         Ok(Some(Event::Sample { epoch, ids, text }))
     }

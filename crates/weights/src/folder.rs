@@ -1,6 +1,6 @@
 //! Model folders in Hugging Face's layout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use gptune_model::{Gpt2, Gpt2Config};
@@ -66,12 +66,6 @@ impl ModelFolder {
 
     fn new(config_path: &Path, config: &[u8], file: SafetensorsFile) -> Result<Self, WeightsError> {
         Ok(Self { config: read_config(config_path, config)?, file })
-    }
-
-    /// The checkpoint's file.
-    #[must_use]
-    pub fn weights_path(&self) -> PathBuf {
-        self.file.path().to_owned()
     }
 
     /// The same model with another dropout.

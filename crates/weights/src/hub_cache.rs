@@ -16,14 +16,15 @@ pub const HUB_NAMES: [(&str, &str); 8] = [
 
 /// The folder of a repository (`owner/name`) in Hugging Face's cache, if its weights are there.
 ///
-/// The cache is `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or `~/.cache/huggingface/hub`; of several
-/// snapshots, the one that `refs/main` names.
+/// The cache is `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or `huggingface/hub` in `XDG_CACHE_HOME` or
+/// `~/.cache`; of several snapshots, the one that `refs/main` names.
 #[must_use]
 pub fn cached_folder(repository: &str) -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("HF_HUB_CACHE")
         .or_else(|| Some(variable("HF_HOME")?.join("hub")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/huggingface/hub")))?;
+        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("huggingface/hub")))
+        .or_else(|| Some(std::env::home_dir()?.join(".cache/huggingface/hub")))?;
     let folder = cache.join(format!("models--{}", repository.replace('/', "--")));
     let commit = std::fs::read_to_string(folder.join("refs/main")).ok()?;
     let snapshot = folder.join("snapshots").join(commit.trim());

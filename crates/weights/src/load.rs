@@ -26,6 +26,12 @@ pub fn load_model(
     own_head: bool,
     device: &Device,
 ) -> Result<Gpt2, WeightsError> {
+    // Before anything is made of a number of blocks that a damaged configuration may hold.
+    let blocks = file.names().filter(|tensor| tensor.ends_with(".ln_1.weight")).count();
+    if config.n_layer > blocks {
+        let (path, name) = (file.path().to_owned(), format!("h.{blocks}.ln_1.weight"));
+        return Err(WeightsError::Missing { path, name, layers: config.n_layer });
+    }
     let model = Gpt2::init(config, device);
     let sources = match_tensors(file, &model, config, own_head)?;
     let mut loader = Loader { file, sources, path: Vec::new(), error: None };

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     args::{ExportArgs, ImportArgs, Layout, StoredType},
+    console::print_line,
     device, model_source,
 };
 
@@ -29,8 +30,7 @@ fn convert(source: &str, destination: &Path, precision: Precision) -> Result<()>
     let (device, _): (Device, _) = device::resolve("auto")?;
     let (model, config) = model_source::open_model(source)?.load(None, &device)?;
     write_folder(&model, &config, style, &Tokenizer::gpt2()?, destination, precision)?;
-    println!("{source} is now in {}", destination.display());
-    Ok(())
+    print_line(format_args!("{source} is now in {}", destination.display()))
 }
 
 /// Writes a complete model folder: weights, configuration, tokenizer and prompt style.

@@ -5,7 +5,8 @@ use gptune_train::Prepared;
 use super::{batch_config, print_json};
 use crate::{
     args::{BatchesArgs, DataArgs, DataCommand},
-    console, model_source,
+    console::{self, print_line},
+    model_source,
 };
 
 pub(crate) fn run(args: &DataArgs) -> Result<()> {
@@ -27,13 +28,13 @@ fn batches(args: &BatchesArgs) -> Result<()> {
         return print_json(&batches);
     }
     for (index, batch) in batches.iter().enumerate() {
-        println!(
+        print_line(format_args!(
             "batch {index}: {} x {}, {} tokens of its own, {} targets",
             batch.rows,
             batch.width,
             batch.tokens,
             batch.target_tokens()
-        );
+        ))?;
     }
     Ok(())
 }

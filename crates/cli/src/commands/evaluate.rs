@@ -1,10 +1,14 @@
-use anyhow::Result;
+use anyhow::{Result, bail};
 use gptune_data::{OrderStream, Tokenizer};
 use gptune_train::{Prepared, evaluate};
 use serde_json::json;
 
 use super::{batch_config, print_json};
-use crate::{args::EvaluateArgs, console, device, model_source};
+use crate::{
+    args::EvaluateArgs,
+    console::{self, print_line},
+    device, model_source,
+};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let style = model_source::prompt_style(&args.model, args.batch.prompt_style)?;
@@ -19,6 +23,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let mut order = OrderStream::new(config.order, config.seed);
     let result = evaluate(&model, &loader, &mut order, args.batches, || bar.inc(1));
     bar.finish_and_clear();
+    if !result.loss.is_finite() {
+        bail!("the loss of '{}' on this data is not a finite number; its weights are damaged", args.model);
+    }
     if args.json {
         return print_json(&json!({
             "split": args.split.name(),
@@ -27,13 +34,12 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
             "target_tokens": result.target_tokens,
         }));
     }
-    println!(
+    print_line(format_args!(
         "{} loss {:.4} (perplexity {:.2}) over {} batches with {} targets",
         args.split,
         result.loss,
         result.loss.exp(),
         result.batches,
         result.target_tokens
-    );
-    Ok(())
+    ))
 }

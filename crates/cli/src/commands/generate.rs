@@ -1,10 +1,10 @@
 use anyhow::{Result, bail};
-use gptune_data::{END_OF_TEXT_ID, Tokenizer};
+use gptune_data::{END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
 use gptune_model::GenerateOptions;
 use serde_json::json;
 
 use super::print_json;
-use crate::{args::GenerateArgs, device, model_source};
+use crate::{args::GenerateArgs, console::print_line, device, model_source};
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
     let tokenizer = Tokenizer::gpt2()?;
@@ -23,12 +23,12 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
         top_k: args.top_k,
         seed: args.seed,
         stop_at: args.stop_at_eot.then_some(END_OF_TEXT_ID),
+        vocabulary: Some(VOCAB_SIZE),
     };
     let ids = model.generate(&prompt, &options);
     let text = tokenizer.decode(&ids)?;
     if args.json {
         return print_json(&json!({ "prompt_ids": prompt, "ids": ids, "text": text }));
     }
-    println!("{}{text}", args.prompt);
-    Ok(())
+    print_line(format_args!("{}{text}", args.prompt))
 }

@@ -6,6 +6,7 @@ use gptune_train::RunFolder;
 use super::convert::write_folder;
 use crate::{
     args::{InitArgs, SizeArgs},
+    console::print_line,
     device,
 };
 
@@ -17,8 +18,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let model = Gpt2::init(&config, &device);
     let precision = args.sizes.dtype.into();
     write_folder(&model, &config, PromptStyle::Book, &Tokenizer::gpt2()?, &args.folder, precision)?;
-    println!("{} random parameters in {}", config.parameters(), args.folder.display());
-    Ok(())
+    print_line(format_args!("{} random parameters in {}", config.parameters(), args.folder.display()))
 }
 
 /// The configuration of a new model: GPT-2's vocabulary, and a tied head as in the original.

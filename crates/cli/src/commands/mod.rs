@@ -15,12 +15,11 @@ use anyhow::Result;
 use gptune_data::PromptStyle;
 use gptune_train::TrainConfig;
 
-use crate::args::BatchArgs;
+use crate::{args::BatchArgs, console::print_line};
 
 /// Prints the one JSON document of `--json`.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string(value)?);
-    Ok(())
+    print_line(serde_json::to_string(value)?)
 }
 
 /// What batches depend on, as the part of a run's configuration that it is.

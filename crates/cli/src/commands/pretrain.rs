@@ -35,6 +35,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         seed: args.sizes.seed,
         eval_every: 100,
     };
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
     console.say(&format!(
         "{:.1} million parameters, {} tokens of text, {} tokens a step",
         f64::from(u32::try_from(model_config.parameters() / 1000).unwrap_or(u32::MAX)) / 1000.0,
@@ -52,7 +53,9 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     keeper.console.say(&format!("Sample: {}", tokenizer.decode(&ids)?.replace('\n', " ")));
     keeper.console.say(&format!("The model is in {}", args.out.display()));
     if args.json {
-        print_json(&json!({ "out": args.out, "steps": outcome.steps, "last_evaluation": keeper.last }))?;
+        print_json(
+            &json!({ "out": args.out.display().to_string(), "steps": outcome.steps, "last_evaluation": keeper.last }),
+        )?;
     }
     Ok(())
 }

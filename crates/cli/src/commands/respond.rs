@@ -1,18 +1,25 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Example, PromptStyle, Split, Tokenizer};
+use gptune_data::{Example, PromptStyle, Split, Tokenizer, write_atomically};
 use gptune_model::Gpt2;
 use gptune_train::{respond, responses_json};
 use serde_json::json;
 
 use super::print_json;
-use crate::{args::RespondArgs, console, device, model_source};
+use crate::{
+    args::RespondArgs,
+    console::{self, print_line},
+    device, model_source,
+};
 
 pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let style = model_source::prompt_style(&args.model, args.prompt_style)?;
     let run = model_source::run_of(&args.model);
-    let Some(data) = args.data.clone().or(run.map(|(_, config)| config.data)) else {
+    let Some(data) = args.data.clone().or(run.map(|config| config.data)) else {
         bail!("which data? give --data; only a model in a run folder remembers what it was trained on");
     };
     let folder = model_source::open_model(&args.model)?;
@@ -23,17 +30,27 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     if examples.is_empty() {
         bail!("the {} part of {} has no examples; choose another --split", args.split, dataset.origin);
     }
+    check_writable(&args.out)?;
     let (device, _) = device::resolve(&args.device)?;
     let tokenizer = Tokenizer::gpt2()?;
     let (model, _) = folder.load(None, &device)?;
     let answers = answer_all(&model, &tokenizer, style, examples, args.max_new_tokens, &AtomicBool::new(false))?;
     let text = responses_json(examples.iter().zip(answers.iter().map(String::as_str)));
-    gptune_train::write_atomically(&args.out, text.as_bytes())?;
+    write_atomically(&args.out, text.as_bytes()).with_context(|| format!("cannot write {}", args.out.display()))?;
     if args.json {
-        return print_json(&json!({ "responses": answers.len(), "out": args.out }));
+        return print_json(&json!({ "responses": answers.len(), "out": args.out.display().to_string() }));
     }
-    println!("{} responses in {}", answers.len(), args.out.display());
-    Ok(())
+    print_line(format_args!("{} responses in {}", answers.len(), args.out.display()))
+}
+
+/// Finds out whether a file can be written, before anything that takes long; leaves nothing behind.
+fn check_writable(path: &Path) -> Result<()> {
+    let mut probe = path.as_os_str().to_owned();
+    probe.push(".probe");
+    let probe = Path::new(&probe);
+    std::fs::write(probe, b"")
+        .and_then(|()| std::fs::remove_file(probe))
+        .with_context(|| format!("cannot write {}; check the folder and its permissions", path.display()))
 }
 
 /// Answers examples one after the other, with a bar; fewer of them if `stop` is set.

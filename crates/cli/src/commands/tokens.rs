@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::print_json;
-use crate::args::JsonArg;
+use crate::{
+    args::JsonArg,
+    console::{print, print_line},
+};
 
 pub(crate) fn tokenize(args: &JsonArg) -> Result<()> {
     let ids = Tokenizer::gpt2()?.encode(&standard_input()?)?;
@@ -14,8 +17,7 @@ pub(crate) fn tokenize(args: &JsonArg) -> Result<()> {
         return print_json(&json!({ "ids": ids }));
     }
     let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
-    println!("{}", ids.join(" "));
-    Ok(())
+    print_line(format_args!("{}", ids.join(" ")))
 }
 
 /// What `detokenize` reads: what `tokenize --json` prints, or the bare list.
@@ -42,8 +44,7 @@ pub(crate) fn detokenize(args: &JsonArg) -> Result<()> {
     if args.json {
         return print_json(&json!({ "text": text }));
     }
-    print!("{text}");
-    Ok(())
+    print(text)
 }
 
 fn standard_input() -> Result<String> {

@@ -1,17 +1,19 @@
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use burn::module::Module;
 use gptune_data::{Example, Part, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_report::{LossPlot, svg_to_png};
 use gptune_train::{
-    Ending, Event, Observer, Outcome, Prepared, RunFolder, TrainConfig, TrainError, Trainer, responses_json,
+    Ending, Event, Observer, Outcome, Prepared, RunFolder, TrainConfig, TrainError, Trainer, is_finite, responses_json,
 };
 use gptune_weights::Precision;
 use serde_json::json;
@@ -50,6 +52,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let device = device.autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
     let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
+    if !is_finite(&model.valid()) {
+        bail!("the model '{}' holds numbers that are not finite; give another one", config.model);
+    }
 
     let run = RunFolder::create(&out, &config)?;
     tell_beginning(&console, &config, &data, &model_config, &trainer);
@@ -58,7 +63,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let answers = |model: &Gpt2, examples: &[Example]| {
         answer_all(model, &tokenizer, config.prompt_style, examples, config.response_tokens, &stop)
     };
-    let before = answers(&burn::module::Module::valid(&model), preview)?;
+    let before = answers(&model.valid(), preview)?;
 
     let mut keeper =
         Keeper { run, console, events: Vec::new(), model_config, style: config.prompt_style, tokenizer: &tokenizer };
@@ -73,25 +78,53 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
             run.join("model").display()
         );
     }
-    let after = answers(&model, preview)?;
-    tell_answers(&console, preview, &before, &after);
-    if config.respond {
+    files.push(("model", run.join("model")));
+    if ending == Ending::Completed {
+        let after = answers(&model, preview)?;
+        tell_answers(&console, preview, &before, &after);
+    }
+    let mut answered = true;
+    if config.respond && ending == Ending::Completed {
         let test = data.examples(Part::Test);
         let responses = answers(&model, test)?;
-        let text = responses_json(test.iter().zip(responses.iter().map(String::as_str)));
-        files.push(("responses", run.write("instruction-data-with-response.json", text.as_bytes())?));
+        answered = responses.len() == test.len();
+        if answered {
+            let text = responses_json(test.iter().zip(responses.iter().map(String::as_str)));
+            files.push(("responses", run.write("instruction-data-with-response.json", text.as_bytes())?));
+        }
     }
-    files.push(("model", run.join("model")));
     for (what, path) in &files {
         console.say(&format!("{what:>10}  {}", path.display()));
     }
-    tell_ending(&console, &config, ending, steps, trainer.steps(), &run);
+    let program = std::env::args().next().unwrap_or_else(|| "gptune".to_owned());
+    let model = run.join("model");
+    let model = model.display();
+    console.say(&if ending == Ending::Interrupted {
+        // The configuration of a run is a recipe.
+        format!(
+            "Stopped after {steps} of {} steps; the model so far is complete. To go on from it with a fresh optimizer:\n  \
+             {program} train --recipe \"{}\" --model \"{model}\"",
+            trainer.steps(),
+            run.join("config.toml").display()
+        )
+    } else if !answered {
+        format!(
+            "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \"{model}\""
+        )
+    } else {
+        format!(
+            "Next, answer something:  {program} generate --model \"{model}\" --stop-at-eot --prompt \"...\"\n\
+             Train on your own data:  {program} train --data FILE.json\n\
+             Train the real GPT-2:    {program} train --recipe gpt2-small"
+        )
+    });
     if args.json {
-        let paths: serde_json::Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), json!(path))).collect();
+        let text = |path: &Path| json!(path.display().to_string());
+        let paths: serde_json::Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), text(path))).collect();
         print_json(&json!({
-            "out": run.path(),
+            "out": text(run.path()),
             "steps": steps,
-            "completed": ending == Ending::Completed,
+            "completed": ending == Ending::Completed && answered,
             "last_event": events.last(),
             "files": paths,
         }))?;
@@ -129,11 +162,16 @@ impl Observer for Keeper<'_> {
 pub(super) fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
+    let mut first: Option<Instant> = None;
     let installed = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        // One press can arrive twice, from the terminal and from whoever started us.
+        if first.is_some_and(|first| first.elapsed() > Duration::from_millis(300)) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        first.get_or_insert_with(Instant::now);
+        if !flag.swap(true, Ordering::Relaxed) {
+            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        }
     });
     if let Err(error) = installed {
         eprintln!("warning: Ctrl-C will end the program at once ({error})");
@@ -170,9 +208,10 @@ fn tell_beginning(console: &Console, config: &TrainConfig, data: &Prepared, mode
     ));
     if !data.preflight.leaks.is_empty() {
         console.say(&format!(
-            "Note: {} test or validation examples repeat an instruction and input of the training part (entries {})",
+            "Note: {} test or validation examples repeat an instruction and input of the training part (entries {}{})",
             data.preflight.leaks.len(),
-            data.preflight.leaks.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+            data.preflight.leaks.iter().take(10).map(usize::to_string).collect::<Vec<_>>().join(", "),
+            if data.preflight.leaks.len() > 10 { ", …" } else { "" }
         ));
     }
     if data.preflight.cut > 0 {
@@ -202,23 +241,5 @@ fn shortened(line: &str) -> String {
     match line.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
-    }
-}
-
-fn tell_ending(console: &Console, config: &TrainConfig, ending: Ending, steps: usize, all: usize, run: &RunFolder) {
-    let model = run.join("model");
-    if ending == Ending::Interrupted && steps < all {
-        console.say(&format!(
-            "Stopped after {steps} of {all} steps; the model so far is complete. To go on from it with a fresh optimizer: \
-             gptune train --model {} --data {}",
-            model.display(),
-            config.data
-        ));
-    } else {
-        console.say(&format!(
-            "Try it: gptune generate --model {} --stop-at-eot --prompt \"...\"; your own data: --data FILE.json; \
-             the real GPT-2: --model gpt2",
-            model.display()
-        ));
     }
 }

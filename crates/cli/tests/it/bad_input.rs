@@ -208,6 +208,41 @@ fn a_loss_that_is_not_a_number() {
 }
 
 #[test]
+fn a_model_that_is_damaged_in_its_numbers() {
+    let error = model_error(|model| {
+        let path = model.join("model.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        fs::write(path, bytes).unwrap();
+    });
+    assert!(error.contains("'model' holds numbers that are not finite"), "{error}");
+}
+
+#[test]
+fn an_eps_that_is_none() {
+    let error = train_error(folder().path(), &["--eps", "0"]);
+    assert!(error.contains("'eps'"), "{error}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_found_out_first() {
+    let folder = folder();
+    let model = tiny_model().to_str().unwrap();
+    let error = failure(&gptune(
+        folder.path(),
+        &["respond", "--model", model, "--data", "good.json", "--out", "nowhere/x.json"],
+    ));
+    assert!(error.contains("cannot write nowhere/x.json"), "{error}");
+    fs::write(folder.path().join("text.txt"), "Some text to train on. ".repeat(50)).unwrap();
+    let error = failure(&gptune(folder.path(), &["pretrain", "--text", "text.txt", "--out", "good.json/x"]));
+    assert!(error.contains("cannot write good.json/x"), "{error}");
+    fs::write(folder.path().join("short.txt"), "Short.").unwrap();
+    let error = failure(&gptune(folder.path(), &["pretrain", "--text", "short.txt", "--out", "new"]));
+    assert!(error.contains("short.txt has 3 tokens") && !folder.path().join("new").exists(), "{error}");
+}
+
+#[test]
 fn a_run_that_throws_a_head_away() {
     let folder = folder();
     let arguments = [

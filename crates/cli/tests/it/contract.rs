@@ -18,6 +18,10 @@ fn tokens_go_there_and_back() {
     assert_eq!(back["text"], "Hello,");
 }
 
+/// The first batch that PyTorch's `DataLoader(range(34), batch_size=8, shuffle=True)` gives after
+/// `torch.manual_seed(123)` (torch 2.9.0).
+const FIRST_BATCH: [usize; 8] = [8, 20, 14, 26, 2, 24, 17, 5];
+
 #[test]
 fn devices_lists_flex() {
     let devices = json(&gptune(Path::new("."), &["devices", "--json"]));
@@ -35,6 +39,11 @@ fn batches_are_collated_in_pytorchs_order() {
     let (inputs, targets) = (&batches[0]["inputs"], &batches[0]["targets"]);
     assert_eq!(inputs.as_array().unwrap().len(), 8);
     assert_eq!(inputs[0].as_array().unwrap().len(), targets[0].as_array().unwrap().len());
+    for (row, example) in inputs.as_array().unwrap().iter().zip(FIRST_BATCH) {
+        let ids = serde_json::json!({ "ids": row }).to_string();
+        let text = String::from_utf8(gptune_reading(folder.path(), &["detokenize"], &ids).stdout).unwrap();
+        assert!(text.contains(&format!("Name number {example}.")), "{example}: {text}");
+    }
     // Every row teaches its end, once, and nothing after it.
     for row in targets.as_array().unwrap() {
         let row: Vec<i64> = row.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
@@ -140,6 +149,40 @@ fn export_and_import_keep_every_number() {
     assert_eq!(weights(&folder.path().join("out")), weights(model));
     assert_eq!(weights(&folder.path().join("back")), weights(model));
     assert!(folder.path().join("back/merges.txt").is_file());
+}
+
+#[test]
+fn a_new_model_has_the_sizes_and_the_seed_that_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |name: &str, seed: &str| {
+        let sizes = ["--n-layer", "1", "--n-head", "1", "--n-embd", "4", "--n-positions", "8", "--seed", seed];
+        let output = gptune(folder.path(), &[&["init", name][..], &sizes].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(folder.path().join(name).join("model.safetensors")).unwrap()
+    };
+    let first = init("a", "1");
+    assert!(first == init("b", "1"), "one seed, one model");
+    assert!(first != init("c", "2"));
+    let config: Value = serde_json::from_slice(&fs::read(folder.path().join("a/config.json")).unwrap()).unwrap();
+    assert_eq!((&config["n_positions"], &config["vocab_size"]), (&8.into(), &50_257.into()));
+}
+
+#[test]
+fn a_run_with_dropout_repeats_bit_by_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    write_data(&folder.path().join("data.json"), 40);
+    let losses = |out: &str, dropout: &str| {
+        let model = tiny_model().to_str().unwrap();
+        let flags = ["--data", "data.json", "--max-steps", "4", "--dropout", dropout, "--out", out];
+        let output = gptune(folder.path(), &[&["train", "--model", model][..], &flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metrics = fs::read_to_string(folder.path().join(out).join("metrics.jsonl")).unwrap();
+        let events = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter_map(|event| event["loss"].as_f64()).map(f64::to_bits).collect::<Vec<_>>()
+    };
+    let first = losses("a", "0.1");
+    assert_eq!((first.len(), &first), (4, &losses("b", "0.1")));
+    assert_ne!(first, losses("c", "0"), "dropout does something");
 }
 
 #[test]

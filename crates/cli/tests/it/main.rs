@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod contract;
+mod interrupt;
 mod quickstart;
 
 use std::{
@@ -47,7 +48,8 @@ fn failure(output: &Output) -> String {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.starts_with("error: ") && error.trim_end().lines().count() == 1, "one sentence: {error:?}");
-    assert!(!error.contains("panicked"), "{error}");
+    assert!(!error.contains("panicked") && !error.contains("internal fault"), "{error}");
+    assert!(error.matches("os error").count() < 2, "said twice: {error}");
     error
 }
 

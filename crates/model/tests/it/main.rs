@@ -79,6 +79,15 @@ fn the_cache_changes_no_token_within_and_beyond_the_context() {
 }
 
 #[test]
+fn entries_beyond_the_vocabulary_are_never_chosen() {
+    let model = model(&Device::flex());
+    let all = model.generate(&[7], &GenerateOptions::greedy(20));
+    let limit = *all.iter().max().unwrap();
+    let within = model.generate(&[7], &GenerateOptions::greedy(20).within(limit as usize));
+    assert!(within.len() == 20 && within.iter().all(|&id| id < limit), "{within:?}");
+}
+
+#[test]
 fn generation_stops_before_the_stop_token() {
     let model = model(&Device::flex());
     let all = model.generate(&[7], &GenerateOptions::greedy(20));

@@ -1,3 +1,4 @@
+use gptune_data::Order;
 use gptune_train::{Ending, Event, TrainConfig};
 
 use crate::world;
@@ -38,8 +39,35 @@ fn a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_model() {
 }
 
 #[test]
+fn an_update_that_breaks_the_model_is_found_even_if_no_loss_follows() {
+    // Parameters that are enormous, and parameters that are infinite; the run's last step, and the
+    // last step of an epoch.
+    for lr in [1e30, 1e38] {
+        for (max_steps, epochs, train_limit) in [(1, 1, 0), (0, 2, 8)] {
+            let config =
+                TrainConfig { lr, eval: false, sample_tokens: 0, max_steps, epochs, train_limit, ..world::config() };
+            let (outcome, recorder) = world::run(&config, None);
+            assert_eq!(outcome.ending, Ending::NotFinite { step: 0 });
+            assert_eq!(recorder.kept, [(0, true)]);
+        }
+    }
+}
+
+#[test]
+fn the_shuffled_order_does_not_depend_on_evaluations() {
+    let losses = |eval| {
+        let config = TrainConfig { eval, order: Order::Shuffle, max_steps: 30, sample_tokens: 0, ..world::config() };
+        let (_, recorder) = world::run(&config, None);
+        let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(loss.to_bits()) } else { None };
+        recorder.events.iter().filter_map(loss).collect::<Vec<_>>()
+    };
+    let with = losses(true);
+    assert_eq!((with.len(), &with), (30, &losses(false)), "30 steps reach into the second epoch");
+}
+
+#[test]
 fn two_runs_are_equal_bit_by_bit() {
-    let config = TrainConfig { max_steps: 6, dropout: 0.0, ..world::config() };
+    let config = TrainConfig { max_steps: 6, ..world::config() };
     let losses = || {
         let (_, recorder) = world::run(&config, None);
         let loss = |event: &Event| match event {
