@@ -86,3 +86,32 @@ fn write(path: &std::path::Path, text: &str) -> Result<()> {
     println!("wrote {}", path.display());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use crate::cargo::root;
+
+    /// Targets of all relative links in a Markdown file.
+    fn links(file: &Path) -> Vec<String> {
+        let text = fs::read_to_string(file).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        targets.map(|(target, _)| target.to_owned()).filter(|target| !target.contains("://")).collect()
+    }
+
+    #[test]
+    fn every_link_in_the_documentation_leads_somewhere() {
+        let pages = fs::read_dir(root().join("docs/src")).unwrap().map(|entry| entry.unwrap().path());
+        let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+        let mut count = 0;
+        for page in pages.chain([root().join("README.md"), root().join("ARCHITECTURE.md")]) {
+            for link in links(&page) {
+                let target = page.with_file_name(link.split('#').next().unwrap());
+                assert!(target.exists(), "{}: {link}", page.display());
+                count += 1;
+            }
+        }
+        assert!(count > 15, "{count}");
+    }
+}

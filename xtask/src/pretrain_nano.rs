@@ -6,29 +6,9 @@ use anyhow::{Context, Result};
 
 use crate::{cargo, world};
 
-/// The settings that `assets/nano` was made with.
-const SETTINGS: [&str; 20] = [
-    "--n-layer",
-    "4",
-    "--n-head",
-    "4",
-    "--n-embd",
-    "128",
-    "--n-positions",
-    "512",
-    "--block-size",
-    "128",
-    "--batch-size",
-    "16",
-    "--steps",
-    "1200",
-    "--lr",
-    "3e-3",
-    "--seed",
-    "123",
-    "--dtype",
-    "f16",
-];
+/// The flags of `gptune pretrain` that `assets/nano` was made with.
+const SETTINGS: &str = "--n-layer 4 --n-head 4 --n-embd 128 --n-positions 512 --block-size 128 --batch-size 8 \
+                        --steps 3600 --lr 3e-3 --warmup 150 --seed 123 --dtype f16";
 
 /// Writes the corpus, pretrains on it and puts the model's two files into `assets/nano`.
 pub(crate) fn run() -> Result<()> {
@@ -40,7 +20,15 @@ pub(crate) fn run() -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     let (text, model) = (work.join("corpus.txt"), work.join("model"));
     fs::write(&text, world::corpus()?).with_context(|| format!("cannot write {}", text.display()))?;
-    cargo::run(Command::new(gptune).arg("pretrain").arg("--text").arg(&text).arg("--out").arg(&model).args(SETTINGS))?;
+    cargo::run(
+        Command::new(gptune)
+            .arg("pretrain")
+            .arg("--text")
+            .arg(&text)
+            .arg("--out")
+            .arg(&model)
+            .args(SETTINGS.split_whitespace()),
+    )?;
     let nano = cargo::root().join("assets/nano");
     fs::create_dir_all(&nano).with_context(|| format!("cannot create {}", nano.display()))?;
     for file in ["config.json", "model.safetensors"] {

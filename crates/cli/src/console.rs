@@ -19,12 +19,14 @@ pub(crate) struct Console {
     /// Tokens and seconds of the steps so far, for the speed.
     tokens: usize,
     seconds: f64,
+    /// Running sum of losses, and of the weights in it.
     loss: f64,
+    weight: f64,
 }
 
 impl Console {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, bar: ProgressBar::hidden(), tokens: 0, seconds: 0.0, loss: f64::NAN }
+        Self { json, bar: ProgressBar::hidden(), tokens: 0, seconds: 0.0, loss: 0.0, weight: 0.0 }
     }
 
     /// Prints a line above the bar.
@@ -50,10 +52,11 @@ impl Console {
             Event::Step { loss, tokens, seconds, step, .. } => {
                 self.tokens += tokens;
                 self.seconds += seconds;
-                // A running mean over about twenty batches is steadier than a single loss.
-                self.loss = if self.loss.is_nan() { *loss } else { 0.95 * self.loss + 0.05 * loss };
+                // A running mean over about ten batches is steadier than a single loss.
+                self.loss = 0.9 * self.loss + 0.1 * loss;
+                self.weight = 0.9 * self.weight + 0.1;
                 let speed = self.tokens as f64 / self.seconds;
-                self.bar.set_message(format!("loss {:.3}, {speed:.0} tokens/s", self.loss));
+                self.bar.set_message(format!("loss {:.3}, {speed:.0} tokens/s", self.loss / self.weight));
                 self.bar.set_position(*step as u64 + 1);
             }
             Event::Eval { epoch, step, train_loss, val_loss, .. } => {

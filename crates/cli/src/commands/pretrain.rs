@@ -38,7 +38,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
     console.say(&format!(
         "{:.1} million parameters, {} tokens of text, {} tokens a step",
-        f64::from(u32::try_from(model_config.parameters() / 1000).unwrap_or(u32::MAX)) / 1000.0,
+        model_config.parameters() as f64 / 1e6,
         text.train_tokens(),
         args.batch_size * args.block_size
     ));

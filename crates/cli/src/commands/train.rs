@@ -96,28 +96,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     for (what, path) in &files {
         console.say(&format!("{what:>10}  {}", path.display()));
     }
-    let program = std::env::args().next().unwrap_or_else(|| "gptune".to_owned());
-    let model = run.join("model");
-    let model = model.display();
-    console.say(&if ending == Ending::Interrupted {
-        // The configuration of a run is a recipe.
-        format!(
-            "Stopped after {steps} of {} steps; the model so far is complete. To go on from it with a fresh optimizer:\n  \
-             {program} train --recipe \"{}\" --model \"{model}\"",
-            trainer.steps(),
-            run.join("config.toml").display()
-        )
-    } else if !answered {
-        format!(
-            "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \"{model}\""
-        )
-    } else {
-        format!(
-            "Next, answer something:  {program} generate --model \"{model}\" --stop-at-eot --prompt \"...\"\n\
-             Train on your own data:  {program} train --data FILE.json\n\
-             Train the real GPT-2:    {program} train --recipe gpt2-small"
-        )
-    });
+    console.say(&what_next(&run, ending, answered, steps, trainer.steps()));
     if args.json {
         let text = |path: &Path| json!(path.display().to_string());
         let paths: serde_json::Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), text(path))).collect();
@@ -194,7 +173,7 @@ fn tell_beginning(console: &Console, config: &TrainConfig, data: &Prepared, mode
         config.model,
         model.n_layer,
         model.n_embd,
-        f64::from(u32::try_from(model.parameters() / 1000).unwrap_or(u32::MAX)) / 1000.0,
+        model.parameters() as f64 / 1e6,
         config.device
     ));
     console.say(&format!(
@@ -241,5 +220,29 @@ fn shortened(line: &str) -> String {
     match line.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
+    }
+}
+
+/// What to type next.
+fn what_next(run: &RunFolder, ending: Ending, answered: bool, steps: usize, all: usize) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "gptune".to_owned());
+    let (model, recipe) = (run.join("model"), run.join("config.toml"));
+    let (model, recipe) = (model.display(), recipe.display());
+    if ending == Ending::Interrupted {
+        // The configuration of a run is a recipe.
+        format!(
+            "Stopped after {steps} of {all} steps; the model so far is complete. To go on from it with a fresh optimizer:\n  \
+             {program} train --recipe \"{recipe}\" --model \"{model}\""
+        )
+    } else if !answered {
+        format!(
+            "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \"{model}\""
+        )
+    } else {
+        format!(
+            "Next, continue a text:   {program} generate --model \"{model}\" --stop-at-eot --prompt \"...\"\n\
+             Train on your own data:  {program} train --data FILE.json\n\
+             Train the real GPT-2:    {program} train --recipe gpt2-small"
+        )
     }
 }
