@@ -27,12 +27,12 @@ pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32]) -> Tenso
     flex::head_loss(&hidden, &weight, targets).unwrap_or_else(|| portable_head_loss(hidden, weight, targets))
 }
 
-/// [`head_loss`] in ordinary Burn operations: the path of every device without a fused one, and
+/// [`head_loss()`] in ordinary Burn operations: the path of every device without a fused one, and
 /// what the fused one is tested against.
 ///
 /// # Shapes
 ///
-/// As [`head_loss`].
+/// As [`head_loss()`].
 #[must_use]
 pub fn portable_head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32]) -> Tensor<1> {
     let ids: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();

@@ -2,7 +2,7 @@
 //!
 //! | call | fused on flex | everywhere else |
 //! |---|---|---|
-//! | [`head_loss`] | output head, softmax and cross-entropy in chunks of rows; the whole batch's logits never exist | Burn operations |
+//! | [`head_loss()`] | output head, softmax and cross-entropy in chunks of rows; the whole batch's logits never exist | Burn operations |
 //! | [`adamw_step`] | one pass over parameter, gradient and moments, in place | Burn operations |
 //!
 //! The calls take and give Burn tensors and differentiate through Burn's autodiff, so that frozen

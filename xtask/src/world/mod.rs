@@ -8,7 +8,7 @@
 //! - [`sample_data`] draws the examples for `assets/sample-data.json`. A fact,
 //!   such as "hot is the opposite of cold", is asked about at most once, so no
 //!   test example is a near copy of a training example.
-//! - [`corpus`] writes the text for pretraining a tiny model. It states every
+//! - [`corpus()`] writes the text for pretraining a tiny model. It states every
 //!   fact many times in plain sentences and never looks like an instruction.
 //!
 //! To add a kind of task, add a list to `words/` and its name to `facts.rs`.

@@ -215,9 +215,10 @@ fn tell_answers(console: &Console, examples: &[Example], before: &[String], afte
     }
 }
 
-/// At most 100 characters of a line.
+/// At most 100 characters of a line, and something to see where there are none.
 fn shortened(line: &str) -> String {
     match line.char_indices().nth(100) {
+        _ if line.is_empty() => "(nothing)".to_owned(),
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }

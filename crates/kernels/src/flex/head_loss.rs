@@ -13,7 +13,7 @@ use burn::{
 use super::{AutodiffFlex, FlexTensor, contiguous, elements, from_vec, plain};
 use crate::slices::{HeadGradients, head_cross_entropy};
 
-/// [`crate::head_loss`] on flex, or nothing for tensors elsewhere.
+/// [`crate::head_loss()`] on flex, or nothing for tensors elsewhere.
 pub(crate) fn head_loss(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &[u32]) -> Option<Tensor<1>> {
     if let (Some(hidden), Some(weight)) = (plain(hidden), plain(weight)) {
         let (loss, _) = head_cross_entropy(elements(&hidden), elements(&weight), targets, false);
