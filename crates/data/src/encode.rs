@@ -1,9 +1,8 @@
 //! From examples to token ids, and a look at them before training.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::{DataError, Dataset, Example, PromptStyle, Split, Tokenizer};
 
@@ -64,12 +63,10 @@ impl Encoder<'_> {
 }
 
 /// What [`preflight`] found out about a dataset: nothing here stops a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preflight {
     /// Longest example in tokens.
     pub longest: usize,
-    /// Tokens of all examples.
-    pub tokens: usize,
     /// Training examples whose end-of-text target the cut to the longest allowed length removes.
     pub cut: usize,
     /// Indices of test and validation examples whose instruction and input occur in the training
@@ -106,13 +103,12 @@ pub fn preflight(
         let Example { instruction, input, .. } = &dataset.examples[index];
         (instruction.as_str(), input.as_str())
     };
-    let trained: HashMap<_, _> = split.train.clone().map(|index| (question(index), index)).collect();
+    let trained: HashSet<_> = split.train.clone().map(question).collect();
     let held_out = split.test.clone().chain(split.val.clone());
     Ok(Preflight {
         longest: encoded.iter().map(|example| example.ids.len()).max().unwrap_or(0),
-        tokens: encoded.iter().map(|example| example.ids.len()).sum(),
         // Inputs are ids[..len] padded, targets end with one end-of-text at position len.
         cut: split.train.clone().filter(|&index| encoded[index].ids.len() > max_length).count(),
-        leaks: held_out.filter(|&index| trained.contains_key(&question(index))).collect(),
+        leaks: held_out.filter(|&index| trained.contains(&question(index))).collect(),
     })
 }

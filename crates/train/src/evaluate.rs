@@ -1,9 +1,8 @@
 use gptune_data::{Loader, OrderStream};
 use gptune_model::Gpt2;
-use serde::Serialize;
 
 /// The result of an evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation {
     /// Plain mean of the batch losses, as in the book.
     pub loss: f64,

@@ -160,7 +160,7 @@ fn infer_config(file: &SafetensorsFile) -> Option<Gpt2Config> {
     let shape = |wanted: &str| Some(file.shape(by_name(wanted)?)?.to_owned());
     let (tokens, positions) = (shape(names::TOKENS)?, shape("wpe.weight")?);
     let ([vocab_size, n_embd], [n_positions, _]) = (tokens[..].try_into().ok()?, positions[..].try_into().ok()?);
-    let n_layer = file.names().filter(|tensor| tensor.ends_with(".ln_1.weight")).count();
+    let n_layer = names::blocks(file.names());
     let config = Gpt2Config {
         n_layer,
         n_head: (n_embd / 64).max(1),

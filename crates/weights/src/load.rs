@@ -27,7 +27,7 @@ pub fn load_model(
     device: &Device,
 ) -> Result<Gpt2, WeightsError> {
     // Before anything is made of a number of blocks that a damaged configuration may hold.
-    let blocks = file.names().filter(|tensor| tensor.ends_with(".ln_1.weight")).count();
+    let blocks = names::blocks(file.names());
     if config.n_layer > blocks {
         let (path, name) = (file.path().to_owned(), format!("h.{blocks}.ln_1.weight"));
         return Err(WeightsError::Missing { path, name, layers: config.n_layer });
@@ -50,11 +50,15 @@ fn match_tensors(
     model.visit(&mut shapes);
     let mut tensors: BTreeMap<&str, &str> =
         file.names().filter_map(|tensor| Some((names::parameter(tensor)?, tensor))).collect();
-    if config.tie_word_embeddings || !own_head {
-        tensors.remove(names::HEAD);
-    }
-    if let (false, false, Some(&tokens)) = (config.tie_word_embeddings, own_head, tensors.get(names::TOKENS)) {
-        tensors.insert(names::HEAD, tokens);
+    match (config.tie_word_embeddings, own_head) {
+        (true, _) => _ = tensors.remove(names::HEAD),
+        (false, true) => {}
+        // The copy of the embedding replaces a head that a tied checkpoint may hold.
+        (false, false) => {
+            if let Some(&tokens) = tensors.get(names::TOKENS) {
+                tensors.insert(names::HEAD, tokens);
+            }
+        }
     }
     let path = || file.path().to_owned();
     let unknown = tensors.keys().find(|&&name| !shapes.found.contains_key(name));

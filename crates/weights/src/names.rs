@@ -18,6 +18,11 @@ pub(crate) fn parameter(tensor: &str) -> Option<&str> {
     (!mask).then_some(name)
 }
 
+/// How many blocks a checkpoint with these tensors has.
+pub(crate) fn blocks<'a>(tensors: impl Iterator<Item = &'a str>) -> usize {
+    tensors.filter(|tensor| tensor.ends_with(".ln_1.weight")).count()
+}
+
 /// The tensor of a `GPT2LMHeadModel` checkpoint that a parameter is written as.
 pub(crate) fn tensor(parameter: &str) -> String {
     if parameter == HEAD { HEAD.to_owned() } else { format!("{PREFIX}{parameter}") }
@@ -35,5 +40,6 @@ mod tests {
         assert_eq!(parameter("transformer.h.1.attn.masked_bias"), None);
         assert_eq!(tensor("wpe.weight"), "transformer.wpe.weight");
         assert_eq!(tensor(HEAD), HEAD);
+        assert_eq!(blocks(["h.0.ln_1.weight", "transformer.h.1.ln_1.weight", "ln_f.weight"].into_iter()), 2);
     }
 }

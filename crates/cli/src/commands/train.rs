@@ -79,17 +79,17 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         );
     }
     files.push(("model", run.join("model")));
-    if ending == Ending::Completed {
-        let after = answers(&model, preview)?;
-        tell_answers(&console, preview, &before, &after);
-    }
     let mut answered = true;
-    if config.respond && ending == Ending::Completed {
-        let test = data.examples(Part::Test);
-        let responses = answers(&model, test)?;
-        answered = responses.len() == test.len();
-        if answered {
-            let text = responses_json(test.iter().zip(responses.iter().map(String::as_str)));
+    if ending == Ending::Completed {
+        // The preview is the beginning of the test part, and is not answered twice.
+        let asked = if config.respond { data.examples(Part::Test) } else { preview };
+        let after = answers(&model, asked)?;
+        tell_answers(&console, preview, &before, &after);
+        if config.respond {
+            answered = after.len() == asked.len();
+        }
+        if config.respond && answered {
+            let text = responses_json(asked.iter().zip(after.iter().map(String::as_str)));
             files.push(("responses", run.write("instruction-data-with-response.json", text.as_bytes())?));
         }
     }
