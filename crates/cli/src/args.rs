@@ -112,6 +112,12 @@ pub(crate) struct TrainArgs {
     /// Batches of each part in an evaluation, 0 for all [default: 5]
     #[arg(long)]
     pub eval_batches: Option<usize>,
+    /// Compute padding too, to compare: the result is the same
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_packing: Option<bool>,
+    /// Compute what sequences begin with in common for each of them, to compare: the result is the same
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_prefix_sharing: Option<bool>,
     /// Do not evaluate
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_eval: Option<bool>,
@@ -244,6 +250,12 @@ pub(crate) struct EvaluateArgs {
     pub batches: usize,
     #[command(flatten)]
     pub batch: BatchArgs,
+    /// Compute padding too, to compare: the result is the same
+    #[arg(long)]
+    pub no_packing: bool,
+    /// Compute what sequences begin with in common for each of them, to compare: the result is the same
+    #[arg(long)]
+    pub no_prefix_sharing: bool,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub device: String,

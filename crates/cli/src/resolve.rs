@@ -72,8 +72,15 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
         response_tokens,
         preview,
     );
-    if let Some(no_eval) = args.no_eval {
-        config.eval = !no_eval;
+    let switches = [
+        (args.no_eval, &mut config.eval),
+        (args.no_packing, &mut config.packing),
+        (args.no_prefix_sharing, &mut config.prefix_sharing),
+    ];
+    for (off, value) in switches {
+        if let Some(off) = off {
+            *value = !off;
+        }
     }
 }
 

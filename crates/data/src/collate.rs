@@ -30,6 +30,23 @@ impl Batch {
         self.targets.iter().filter(|&&target| target != IGNORE_INDEX).count()
     }
 
+    /// The rows, each as its ids and targets.
+    ///
+    /// With `packing`, what follows a row's last target is left out, which is its padding: nothing
+    /// before it depends on it, and nothing is learnt from it. A row without any target is left out.
+    #[must_use]
+    pub fn sequences(&self, packing: bool) -> Vec<(&[u32], &[i64])> {
+        let width = self.width.max(1);
+        let rows = self.inputs.chunks(width).zip(self.targets.chunks(width));
+        rows.map(|(ids, targets)| {
+            let last_target = targets.iter().rposition(|&target| target != IGNORE_INDEX);
+            let length = if packing { last_target.map_or(0, |last| last + 1) } else { width };
+            (&ids[..length], &targets[..length])
+        })
+        .filter(|(ids, _)| !ids.is_empty())
+        .collect()
+    }
+
     /// Positions in all, padding included.
     #[must_use]
     pub fn padded_tokens(&self) -> usize {
@@ -125,6 +142,17 @@ mod tests {
     fn instruction_masking_leaves_one_prompt_target() {
         let batch = collate(&BOOK, 1024, true);
         assert_eq!(batch.targets, [I, I, 3, 4, E, 6, E, I, I, I, I, 9, E, I, I]);
+    }
+
+    #[test]
+    fn packed_sequences_end_with_their_last_target() {
+        let batch = collate(&BOOK, 1024, true);
+        let packed = batch.sequences(true);
+        assert_eq!(packed.iter().map(|(ids, _)| *ids).collect::<Vec<_>>(), [&[0, 1, 2, 3, 4][..], &[5, 6], &[7, 8, 9]]);
+        assert_eq!(packed[2].1, [I, 9, E]);
+        assert!(batch.sequences(false).iter().all(|(ids, targets)| ids.len() == 5 && targets.len() == 5));
+        let nothing = Batch { targets: [I, I, I, I, I].repeat(3), ..batch };
+        assert!(nothing.sequences(true).is_empty());
     }
 
     #[test]

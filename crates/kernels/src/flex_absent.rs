@@ -1,10 +1,39 @@
 //! The fused paths of a build without the `flex` feature: there are none.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 
-use crate::slices::AdamWStep;
+use crate::{
+    key_values::{CacheLayout, KeyValues},
+    slices::{AdamWStep, Layout, Target},
+};
 
-pub(crate) fn head_loss(_hidden: &Tensor<2>, _weight: &Tensor<2>, _targets: &[u32]) -> Option<Tensor<1>> {
+pub(crate) fn linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn layer_norm(_: &Tensor<2>, _: &Tensor<1>, _: &Tensor<1>, _: f64) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn gelu(_: &Tensor<2>) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn attention(_: &Tensor<2>, _: &Arc<Layout>, _: usize) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn attend(_: &mut KeyValues, _: &Tensor<2>, _: &CacheLayout, _: usize) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn embedding(_: &Tensor<2>, _: &Tensor<2>, _: &[u32], _: &[u32]) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn head_loss(_: &Tensor<2>, _: &Tensor<2>, _: &[Target]) -> Option<Tensor<1>> {
     None
 }
 

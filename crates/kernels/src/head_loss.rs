@@ -2,28 +2,31 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
 
-use crate::flex;
+use crate::{embedding::indices, flex, slices::Target};
 
-/// Mean cross-entropy of the next-token logits `hidden × weightᵀ` against `targets`.
+/// The weighted sum of the targets' cross-entropies under the next-token logits
+/// `hidden × weightᵀ`. Weights of `1 / targets` make it the mean.
 ///
-/// Pass only the rows that have a target: a row that is ignored costs as much as one that counts.
+/// Rows without a target cost nothing; a row with several is computed once.
 ///
 /// # Shapes
 ///
-/// - `hidden`: `[N, C]`, `N ≥ 1`
+/// - `hidden`: `[N, C]`
 /// - `weight`: `[V, C]`, as in GPT-2's `wte` and `lm_head`
-/// - `targets`: `N` ids below `V`
+/// - `targets`: at least one, sorted by row, with rows below `N` and ids below `V`
 /// - output: `[1]`
 ///
 /// # Panics
 ///
-/// If the shapes do not fit, `N` is 0, or a target is not below `V`.
+/// If the shapes do not fit, or the targets are none, not sorted, or outside the matrices.
 #[must_use]
-pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Tensor<1> {
     let [n, c] = hidden.dims();
     let [v, c_weight] = weight.dims();
-    assert!(n > 0 && n == targets.len() && c == c_weight, "hidden [{n}, {c}], weight [{v}, {c_weight}]");
-    assert!(targets.iter().all(|&target| (target as usize) < v), "targets below {v}");
+    assert!(!targets.is_empty() && c == c_weight, "hidden [{n}, {c}], weight [{v}, {c_weight}]");
+    assert!(targets.iter().all(|target| (target.id as usize) < v), "targets below {v}");
+    assert!(targets.iter().all(|target| (target.row as usize) < n), "rows below {n}");
+    assert!(targets.is_sorted_by_key(|target| target.row), "targets sorted by row");
     flex::head_loss(&hidden, &weight, targets).unwrap_or_else(|| portable_head_loss(hidden, weight, targets))
 }
 
@@ -34,9 +37,22 @@ pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32]) -> Tenso
 ///
 /// As [`head_loss()`].
 #[must_use]
-pub fn portable_head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[u32]) -> Tensor<1> {
-    let ids: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [targets.len(), 1]), &hidden.device());
-    let logits = hidden.matmul(weight.transpose()); // [N, V]
-    log_softmax(logits, 1).gather(1, ids).mean().neg()
+pub fn portable_head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Tensor<1> {
+    let device = hidden.device();
+    let [n, _] = hidden.dims();
+    let [v, _] = weight.dims();
+    let rows: Vec<u32> = targets.chunk_by(|a, b| a.row == b.row).map(|targets| targets[0].row).collect();
+    let picked: Vec<i64> = (0..)
+        .zip(targets.chunk_by(|a, b| a.row == b.row))
+        .flat_map(|(row, targets)| targets.iter().map(move |target| (row, i64::from(target.id))))
+        .map(|(row, id): (usize, i64)| i64::try_from(row * v).unwrap_or(i64::MAX) + id)
+        .collect();
+    let weights: Vec<f32> = targets.iter().map(|target| target.weight).collect();
+    let hidden = if rows.len() == n { hidden } else { hidden.select(0, indices(&rows, &device)) }; // [R, C]
+    let logits = hidden.matmul(weight.transpose()); // [R, V]
+    let log_probabilities = log_softmax(logits, 1).reshape([rows.len() * v]);
+    let count = targets.len();
+    let picked = Tensor::<1, Int>::from_data(TensorData::new(picked, [count]), &device);
+    let weights = Tensor::<1>::from_data(TensorData::new(weights, [count]), &device);
+    (log_probabilities.select(0, picked) * weights).sum().neg()
 }

@@ -2,6 +2,12 @@
 //!
 //! | call | fused on flex | everywhere else |
 //! |---|---|---|
+//! | [`embedding()`] | rows of two tables, added | Burn operations |
+//! | [`layer_norm()`] | one pass over each row | Burn operations |
+//! | [`linear()`] | product and bias; three products less one pass in the backward pass | Burn operations |
+//! | [`attention()`] | ragged sequences with a shared prefix, without padding | a padded rectangle |
+//! | [`KeyValues::attend`] | one query a sequence to cached keys and values, in place | a padded rectangle |
+//! | [`gelu()`] | one pass | Burn operations |
 //! | [`head_loss()`] | output head, softmax and cross-entropy in chunks of rows; the whole batch's logits never exist | Burn operations |
 //! | [`adamw_step`] | one pass over parameter, gradient and moments, in place | Burn operations |
 //!
@@ -12,7 +18,14 @@
 //! device, or a build without the `flex` feature).
 
 mod adamw;
+mod attention;
+mod embedding;
+mod gelu;
+mod head_logits;
 mod head_loss;
+mod key_values;
+mod layer_norm;
+mod linear;
 pub mod slices;
 
 #[cfg(feature = "flex")]
@@ -22,5 +35,12 @@ mod flex;
 mod flex;
 
 pub use adamw::{AdamW, adamw_step, portable_adamw_step};
+pub use attention::{attention, portable_attention};
+pub use embedding::{embedding, portable_embedding};
+pub use gelu::{gelu, portable_gelu};
+pub use head_logits::head_logits;
 pub use head_loss::{head_loss, portable_head_loss};
-pub use slices::AdamWStep;
+pub use key_values::{CacheLayout, KeyValues};
+pub use layer_norm::{layer_norm, portable_layer_norm};
+pub use linear::{linear, portable_linear};
+pub use slices::{AdamWStep, Layout, Target};

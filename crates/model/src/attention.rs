@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use burn::{
     module::Module,
     nn::Dropout,
-    tensor::{Bool, Device, Tensor, activation::softmax},
+    tensor::{Device, Tensor},
 };
+use gptune_kernels::{CacheLayout, KeyValues, Layout, attention, portable_attention};
 
-use crate::{Conv1D, Gpt2Config, cache::LayerCache, gpt2::dropout, gpt2::residual_std};
+use crate::{Conv1D, Gpt2Config, gpt2::dropout, gpt2::residual_std};
 
 /// Causal multi-head self-attention.
 #[derive(Module, Debug)]
@@ -21,6 +24,17 @@ pub struct Attention {
     pub n_head: usize,
 }
 
+/// What attention reads and writes besides its input.
+#[derive(Debug)]
+pub(crate) enum Context<'a> {
+    /// The input is the rows of this layout, which see each other.
+    Rows(&'a Arc<Layout>),
+    /// The same, and their keys and values are kept.
+    Keep(&'a Arc<Layout>, &'a mut Option<KeyValues>),
+    /// The input is one row a sequence, which sees what is kept of its sequence, and is kept too.
+    Continue(&'a CacheLayout, &'a mut KeyValues),
+}
+
 impl Attention {
     /// Attention with GPT-2's initialisation.
     #[must_use]
@@ -35,40 +49,30 @@ impl Attention {
         }
     }
 
-    /// Attends from each position of `x` to itself and to what is before it: to the positions in
-    /// `cache`, which is extended, and to the earlier ones of `x`.
+    /// Attends from each position of `x` to itself and to what is before it in its sequence.
     ///
     /// # Shapes
     ///
-    /// - `x`: `[B, T, C]`
-    /// - `future`: `[T, T]`, true where the key is later than the query; none if `T` is 1
-    /// - output: `[B, T, C]`
+    /// - `x`: `[N, C]`, the rows that `context` says
+    /// - output: `[N, C]`
     #[must_use]
-    pub(crate) fn forward(
-        &self,
-        x: Tensor<3>,
-        future: Option<&Tensor<2, Bool>>,
-        cache: Option<&mut LayerCache>,
-    ) -> Tensor<3> {
-        let [b, t, c] = x.dims();
-        let (h, d) = (self.n_head, c / self.n_head);
-        let qkv = self.c_attn.forward(x).reshape([b, t, 3 * h, d]).swap_dims(1, 2); // [B, 3H, T, D]
-        let heads = |first: usize| qkv.clone().narrow(1, first, h); // [B, H, T, D]
-        let (q, mut k, mut v) = (heads(0), heads(h), heads(2 * h));
-        if let Some(cache) = cache {
-            (k, v) = cache.extend(k, v);
-        }
-        let scale = 1.0 / (d as f64).sqrt();
-        let scores = q.matmul(k.transpose()) * scale; // [B, H, T, S]
-        let scores = match future {
-            Some(future) => {
-                let mask = future.clone().unsqueeze::<4>().expand([b, h, t, t]);
-                scores.mask_fill(mask, f32::NEG_INFINITY)
+    pub(crate) fn forward(&self, x: Tensor<2>, context: Context<'_>) -> Tensor<2> {
+        let qkv = self.c_attn.forward(x); // [N, 3C]
+        let mixed = match context {
+            Context::Rows(layout) => self.mix(qkv, layout),
+            Context::Keep(layout, keep) => {
+                *keep = Some(KeyValues::new(&qkv, layout));
+                self.mix(qkv, layout)
             }
-            None => scores,
+            Context::Continue(layout, cache) => cache.attend(qkv, layout, self.n_head),
         };
-        let weights = self.attn_dropout.forward(softmax(scores, 3));
-        let mixed = weights.matmul(v).swap_dims(1, 2).reshape([b, t, c]); // [B, T, C]
         self.resid_dropout.forward(self.c_proj.forward(mixed))
+    }
+
+    fn mix(&self, qkv: Tensor<2>, layout: &Arc<Layout>) -> Tensor<2> {
+        if self.attn_dropout.prob > 0.0 && qkv.device().is_autodiff() {
+            return portable_attention(qkv, layout, self.n_head, |weights| self.attn_dropout.forward(weights));
+        }
+        attention(qkv, layout, self.n_head)
     }
 }

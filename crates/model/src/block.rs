@@ -1,9 +1,9 @@
 use burn::{
     module::Module,
-    tensor::{Bool, Device, Tensor},
+    tensor::{Device, Tensor},
 };
 
-use crate::{Attention, Gpt2Config, LayerNorm, Mlp, cache::LayerCache};
+use crate::{Attention, Gpt2Config, LayerNorm, Mlp, attention::Context};
 
 /// A transformer block with normalisation before each branch.
 #[derive(Module, Debug)]
@@ -30,17 +30,11 @@ impl Block {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[B, T, C]`
-    /// - `future`: as in [`Attention`]
-    /// - output: `[B, T, C]`
+    /// - `x`: `[N, C]`, the rows that `context` says
+    /// - output: `[N, C]`
     #[must_use]
-    pub(crate) fn forward(
-        &self,
-        x: Tensor<3>,
-        future: Option<&Tensor<2, Bool>>,
-        cache: Option<&mut LayerCache>,
-    ) -> Tensor<3> {
-        let x = x.clone() + self.attn.forward(self.ln_1.forward(x), future, cache);
+    pub(crate) fn forward(&self, x: Tensor<2>, context: Context<'_>) -> Tensor<2> {
+        let x = x.clone() + self.attn.forward(self.ln_1.forward(x), context);
         x.clone() + self.mlp.forward(self.ln_2.forward(x))
     }
 }

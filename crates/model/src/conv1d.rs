@@ -1,7 +1,8 @@
 use burn::{
     module::{Initializer, Module, Param},
-    tensor::{Device, Tensor, module::linear},
+    tensor::{Device, Tensor},
 };
+use gptune_kernels::linear;
 
 /// A linear layer whose weight is stored `[d_in, d_out]`, under the name that OpenAI's code and
 /// Hugging Face's checkpoint use for it.
@@ -29,10 +30,10 @@ impl Conv1D {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[..., d_in]`
-    /// - output: `[..., d_out]`
+    /// - `x`: `[N, d_in]`
+    /// - output: `[N, d_out]`
     #[must_use]
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        linear(x, self.weight.val(), Some(self.bias.val()))
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        linear(x, self.weight.val(), self.bias.val())
     }
 }

@@ -1,10 +1,11 @@
 use burn::{
     module::{Initializer, Module, Param},
     nn::{Dropout, DropoutConfig},
-    tensor::{Bool, Device, Int, Tensor, TensorData, module::embedding},
+    tensor::{Device, Tensor},
 };
+use gptune_kernels::{embedding, head_logits};
 
-use crate::{Block, Gpt2Config, KvCache, LayerNorm};
+use crate::{Block, Gpt2Config, LayerNorm, Packed, attention::Context};
 
 /// A table of rows: token or position embeddings, or an output head.
 #[derive(Module, Debug)]
@@ -84,73 +85,48 @@ impl Gpt2 {
         self.lm_head.as_ref().unwrap_or(&self.wte).weight.val()
     }
 
-    /// Hidden states after the last normalisation. With a `cache`, `ids` continue the sequence that
-    /// it holds.
+    /// Hidden states after the last normalisation.
     ///
     /// # Shapes
     ///
-    /// - `ids`: `[B, T]`
-    /// - output: `[B, T, C]`
+    /// - output: `[N, C]`, the rows of `packed`
     ///
     /// # Panics
     ///
-    /// If the sequence is longer than the context, or if more than one id continues a cache that is
-    /// not empty.
+    /// If a sequence is longer than the context, or an id is outside the vocabulary.
     #[must_use]
-    pub fn hidden(&self, ids: Tensor<2, Int>, cache: Option<&mut KvCache>) -> Tensor<3> {
-        let [_, t] = ids.dims();
-        let past = cache.as_ref().map_or(0, |cache| cache.len());
-        let context = self.context_length();
-        assert!(past + t <= context, "a sequence of {} tokens in a context of {context}", past + t);
-        assert!(past == 0 || t == 1, "a cache that is not empty is continued one token at a time");
-        let device = ids.device();
-        let positions = self.wpe.weight.val().narrow(0, past, t); // [T, C]
-        let mut x = self.drop.forward(embedding(self.wte.weight.val(), ids) + positions.unsqueeze::<3>());
-        let future = (t > 1).then(|| future_mask(t, &device));
-        let mut layers = cache.map(|cache| cache.layers.iter_mut());
-        for block in &self.h {
-            let layer = layers.as_mut().and_then(Iterator::next);
-            x = block.forward(x, future.as_ref(), layer);
-        }
-        self.ln_f.forward(x)
+    pub fn hidden(&self, packed: &Packed) -> Tensor<2> {
+        self.ln_f.forward(self.blocks(packed))
+    }
+
+    /// Hidden states before the last normalisation, `[N, C]`.
+    pub(crate) fn blocks(&self, packed: &Packed) -> Tensor<2> {
+        let embedded = self.embed(packed);
+        self.h.iter().fold(embedded, |x, block| block.forward(x, Context::Rows(packed.layout())))
+    }
+
+    /// Token and position embeddings, added: `[N, C]`.
+    pub(crate) fn embed(&self, packed: &Packed) -> Tensor<2> {
+        let (longest, context) = (packed.layout().longest(), self.context_length());
+        assert!(longest <= context, "a sequence of {longest} tokens in a context of {context}");
+        let positions = packed.layout().positions();
+        let x = embedding(self.wte.weight.val(), self.wpe.weight.val(), packed.ids(), &positions);
+        self.drop.forward(x)
     }
 
     /// Logits of the next token at every position.
     ///
     /// # Shapes
     ///
-    /// - `ids`: `[B, T]`
-    /// - output: `[B, T, V]`
+    /// - output: `[N, V]`, the rows of `packed`
     ///
     /// # Panics
     ///
     /// As [`Gpt2::hidden`].
     #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let hidden = self.hidden(ids, None);
-        let [b, t, c] = hidden.dims();
-        let logits = hidden.reshape([b * t, c]).matmul(self.head_weight().transpose());
-        let v = logits.dims()[1];
-        logits.reshape([b, t, v])
+    pub fn logits(&self, packed: &Packed) -> Tensor<2> {
+        head_logits(self.hidden(packed), self.head_weight())
     }
-}
-
-/// Ids in rows of equal width as a tensor.
-///
-/// # Shapes
-///
-/// - `ids`: `B × T` of them
-/// - output: `[B, T]`
-pub(crate) fn ids_tensor(ids: &[u32], rows: usize, device: &Device) -> Tensor<2, Int> {
-    let values: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-    let width = values.len() / rows.max(1);
-    Tensor::from_data(TensorData::new(values, [rows, width]), device)
-}
-
-/// True where the key (column) is later than the query (row), `[T, T]`.
-fn future_mask(t: usize, device: &Device) -> Tensor<2, Bool> {
-    let later: Vec<bool> = (0..t * t).map(|i| i % t > i / t).collect();
-    Tensor::from_data(TensorData::new(later, [t, t]), device)
 }
 
 pub(crate) fn dropout(config: &Gpt2Config) -> Dropout {

@@ -1,7 +1,8 @@
 use burn::{
     module::{Initializer, Module, Param},
-    tensor::{Device, Tensor, module::layer_norm},
+    tensor::{Device, Tensor},
 };
+use gptune_kernels::layer_norm;
 
 /// Layer normalisation over the last dimension (Ba, Kiros and Hinton, 2016), with the biased
 /// variance.
@@ -30,10 +31,10 @@ impl LayerNorm {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[..., C]`
-    /// - output: `[..., C]`
+    /// - `x`: `[N, C]`
+    /// - output: `[N, C]`
     #[must_use]
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }
 }

@@ -1,8 +1,9 @@
 use burn::{
     module::Module,
     nn::Dropout,
-    tensor::{Device, Tensor, activation::gelu_approximate},
+    tensor::{Device, Tensor},
 };
+use gptune_kernels::gelu;
 
 use crate::{Conv1D, Gpt2Config, gpt2::dropout, gpt2::residual_std};
 
@@ -33,10 +34,10 @@ impl Mlp {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[B, T, C]`
-    /// - output: `[B, T, C]`
+    /// - `x`: `[N, C]`
+    /// - output: `[N, C]`
     #[must_use]
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.dropout.forward(self.c_proj.forward(gelu_approximate(self.c_fc.forward(x))))
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.dropout.forward(self.c_proj.forward(gelu(self.c_fc.forward(x))))
     }
 }

@@ -3,6 +3,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
+/// What is left out of the computation of a batch, without changing its result but for the order of
+/// additions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packing {
+    /// Padding.
+    pub rows: bool,
+    /// Repetitions of what all sequences begin with.
+    pub prefix: bool,
+}
+
+impl Default for Packing {
+    fn default() -> Self {
+        Self { rows: true, prefix: true }
+    }
+}
+
 /// Every value of a run. The defaults are the book's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,6 +62,10 @@ pub struct TrainConfig {
     pub dropout: f64,
     /// Keep the output head tied to the token embedding.
     pub tie_head: bool,
+    /// Leave padding out of the computation.
+    pub packing: bool,
+    /// Compute what the sequences of a batch begin with in common once.
+    pub prefix_sharing: bool,
     /// Evaluate at all.
     pub eval: bool,
     /// Steps between evaluations.
@@ -84,6 +104,8 @@ impl Default for TrainConfig {
             eps: 1e-8,
             dropout: 0.0,
             tie_head: false,
+            packing: true,
+            prefix_sharing: true,
             eval: true,
             eval_every: 5,
             eval_batches: 5,
@@ -115,6 +137,12 @@ impl TrainConfig {
     /// [`TrainError::Setting`] if a value has no TOML form.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|error| TrainError::Setting { key: "config", problem: error.to_string() })
+    }
+
+    /// How batches are computed.
+    #[must_use]
+    pub fn packing(&self) -> Packing {
+        Packing { rows: self.packing, prefix: self.prefix_sharing }
     }
 
     /// Checks values that would make no run.

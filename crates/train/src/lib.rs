@@ -20,7 +20,7 @@ mod respond;
 mod run_folder;
 mod trainer;
 
-pub use config::TrainConfig;
+pub use config::{Packing, TrainConfig};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
 pub use event::{Event, Observer, read_events};

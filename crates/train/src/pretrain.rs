@@ -8,9 +8,9 @@ use std::{
 use burn::{module::Module, optim::ModuleOptimizer, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_kernels::AdamW;
-use gptune_model::{Gpt2, Gpt2Config};
+use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
-use crate::{Ending, Event, Observer, Outcome, TrainError, peak_memory_bytes, trainer::optimize};
+use crate::{Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::optimize};
 
 /// How to pretrain.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +141,7 @@ pub fn pretrain(
         let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
         let began = Instant::now();
         let lr = config.learning_rate(step);
-        let (updated, loss) = optimize(model, &mut optimizer, lr, &batch);
+        let (updated, loss) = optimize(model, &mut optimizer, lr, &batch, Packing::default());
         model = updated;
         if !loss.is_finite() {
             ending = Ending::NotFinite { step };
@@ -178,9 +178,9 @@ fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for blocks in blocks.chunks(batch_size) {
         let batch = text.batch(blocks);
-        if let Some(loss) = model.loss(&batch.inputs, &batch.targets, batch.rows) {
+        if let Some(batch) = Supervised::mean(&batch.sequences(true), true) {
             let weight = blocks.len() as f64;
-            sum += weight * f64::from(loss.into_scalar::<f32>());
+            sum += weight * f64::from(model.loss(&batch).into_scalar::<f32>());
             count += weight;
         }
     }

@@ -13,24 +13,45 @@ pub struct Response {
     pub text: String,
 }
 
-/// Has the model answer one instruction greedily, by at most `max_new_tokens`, stopping at
+/// Instructions that are answered at once: more of them share each pass over the weights, and keep
+/// more keys and values.
+const AT_ONCE: usize = 32;
+
+/// Has the model answer instructions greedily, each by at most `max_new_tokens`, stopping at
 /// end-of-text.
+///
+/// `progress` is called after each answer and says whether to go on; if not, the answers of whole
+/// groups are returned, the first ones.
 ///
 /// # Errors
 ///
-/// If the prompt cannot be encoded or the answer not decoded.
+/// If a prompt cannot be encoded or an answer not decoded.
 pub fn respond(
     model: &Gpt2,
     tokenizer: &Tokenizer,
     style: PromptStyle,
-    example: &Example,
+    examples: &[Example],
     max_new_tokens: usize,
-) -> Result<Response, DataError> {
-    let prompt = tokenizer.encode(&style.prompt(example))?;
+    mut progress: impl FnMut() -> bool,
+) -> Result<Vec<Response>, DataError> {
     let options = GenerateOptions::greedy(max_new_tokens).stopping_at(END_OF_TEXT_ID).within(VOCAB_SIZE);
-    let ids = model.generate(&prompt, &options);
-    let text = style.response(&tokenizer.decode(&ids)?);
-    Ok(Response { ids, text })
+    let mut responses = Vec::with_capacity(examples.len());
+    for group in examples.chunks(AT_ONCE) {
+        let prompts: Vec<Vec<u32>> =
+            group.iter().map(|example| tokenizer.encode(&style.prompt(example))).collect::<Result<_, _>>()?;
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let mut answers = vec![None; group.len()];
+        model.generate_batch(&prompts, &options, |index, ids| {
+            answers[index] = Some(ids);
+            progress()
+        });
+        let Some(answers) = answers.into_iter().collect::<Option<Vec<Vec<u32>>>>() else { break };
+        for ids in answers {
+            let text = style.response(&tokenizer.decode(&ids)?);
+            responses.push(Response { ids, text });
+        }
+    }
+    Ok(responses)
 }
 
 /// The responses file of the book: every example's entry with its `model_response` added, byte for

@@ -11,9 +11,11 @@ use burn::{
 };
 use gptune_data::{Batch, Loader, Order, OrderStream, Part, Tokenizer, VOCAB_SIZE};
 use gptune_kernels::AdamW;
-use gptune_model::{GenerateOptions, Gpt2};
+use gptune_model::{GenerateOptions, Gpt2, Supervised};
 
-use crate::{Event, Observer, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable, peak_memory_bytes};
+use crate::{
+    Event, Observer, Packing, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable, peak_memory_bytes,
+};
 
 /// Fine-tunes a model.
 #[derive(Debug)]
@@ -124,6 +126,8 @@ impl<'a> Trainer<'a> {
         let mut order = self.order();
         // In PyTorch's order evaluations draw from the same stream; in the others they shall not matter.
         let mut evaluation_order = (config.order != Order::Torch).then(|| self.order());
+        // Dropout draws for every sequence: what they share would share its dropout too.
+        let packing = Packing { prefix: config.prefix_sharing && config.dropout == 0.0, ..config.packing() };
         let (mut step, mut tokens_seen) = (0, 0);
         let mut newest = None;
         for epoch in 1..=config.epochs {
@@ -132,7 +136,7 @@ impl<'a> Trainer<'a> {
                     return Ok(Outcome::new(&model, Ending::Completed, step, newest.as_ref()));
                 }
                 let began = Instant::now();
-                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &batch);
+                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &batch, packing);
                 model = updated;
                 if !loss.is_finite() {
                     return Ok(Outcome::new(&model, Ending::NotFinite { step }, step, None));
@@ -179,7 +183,8 @@ impl<'a> Trainer<'a> {
     /// Losses on the training and the validation part, in this order.
     fn evaluation(&self, model: &Gpt2, order: &mut OrderStream) -> Option<(f64, f64)> {
         let val = self.val.as_ref()?;
-        let mut loss = |loader| evaluate(model, loader, order, self.config.eval_batches, || ()).loss;
+        let packing = self.config.packing();
+        let mut loss = |loader| evaluate(model, loader, order, self.config.eval_batches, packing, || ()).loss;
         Some((loss(&self.train), loss(val)))
     }
 
@@ -201,11 +206,18 @@ impl<'a> Trainer<'a> {
 }
 
 /// One update, unless the loss is not a number. Returns the model and the loss before it.
-pub(crate) fn optimize(model: Gpt2, optimizer: &mut ModuleOptimizer, lr: f64, batch: &Batch) -> (Gpt2, f64) {
-    let Some(loss) = model.loss(&batch.inputs, &batch.targets, batch.rows) else {
+pub(crate) fn optimize(
+    model: Gpt2,
+    optimizer: &mut ModuleOptimizer,
+    lr: f64,
+    batch: &Batch,
+    packing: Packing,
+) -> (Gpt2, f64) {
+    let Some(supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
         // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
         unreachable!("a batch without any target")
     };
+    let loss = model.loss(&supervised);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     if !value.is_finite() {
         return (model, value);

@@ -6,7 +6,8 @@
 
 use std::{error::Error, fs, path::Path};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
+use gptune_model::Packed;
 use gptune_weights::ModelFolder;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,10 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let device = Device::flex();
     let (model, _) = ModelFolder::open(Path::new(model))?.load(None, &device)?;
-    let ids: Vec<Vec<i64>> = serde_json::from_slice(&fs::read(ids)?)?;
-    let shape = [ids.len(), ids.first().map_or(0, Vec::len)];
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids.concat(), shape), &device);
-    let values = model.forward(ids).into_data().try_to_vec::<f32>()?;
+    let ids: Vec<Vec<u32>> = serde_json::from_slice(&fs::read(ids)?)?;
+    let rows: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+    let values = model.logits(&Packed::new(&rows, false)).into_data().try_to_vec::<f32>()?;
     fs::write(logits, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 use anyhow::{Result, bail};
 use gptune_data::{OrderStream, Tokenizer};
-use gptune_train::{Prepared, evaluate};
+use gptune_train::{Packing, Prepared, evaluate};
 use serde_json::json;
 
 use super::{batch_config, print_json};
@@ -21,7 +21,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let batches = if args.batches == 0 { loader.len() } else { args.batches.min(loader.len()) };
     let bar = console::bar(batches as u64, "batches");
     let mut order = OrderStream::new(config.order, config.seed);
-    let result = evaluate(&model, &loader, &mut order, args.batches, || bar.inc(1));
+    let packing = Packing { rows: !args.no_packing, prefix: !args.no_prefix_sharing };
+    let result = evaluate(&model, &loader, &mut order, args.batches, packing, || bar.inc(1));
     bar.finish_and_clear();
     if !result.loss.is_finite() {
         bail!("the loss of '{}' on this data is not a finite number; its weights are damaged", args.model);

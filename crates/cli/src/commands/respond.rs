@@ -53,7 +53,7 @@ fn check_writable(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}; check the folder and its permissions", path.display()))
 }
 
-/// Answers examples one after the other, with a bar; fewer of them if `stop` is set.
+/// Answers examples, with a bar; fewer of them if `stop` is set.
 pub(crate) fn answer_all(
     model: &Gpt2,
     tokenizer: &Tokenizer,
@@ -63,16 +63,10 @@ pub(crate) fn answer_all(
     stop: &AtomicBool,
 ) -> Result<Vec<String>> {
     let bar = console::bar(examples.len() as u64, "responses");
-    let mut answers = Vec::with_capacity(examples.len());
-    for (index, example) in examples.iter().enumerate() {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let answer = respond(model, tokenizer, style, example, max_new_tokens)
-            .with_context(|| format!("no response to example {index}"))?;
-        answers.push(answer.text);
+    let answers = respond(model, tokenizer, style, examples, max_new_tokens, || {
         bar.inc(1);
-    }
+        !stop.load(Ordering::Relaxed)
+    });
     bar.finish_and_clear();
-    Ok(answers)
+    Ok(answers.context("no responses")?.into_iter().map(|answer| answer.text).collect())
 }

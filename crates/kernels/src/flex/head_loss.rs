@@ -10,23 +10,20 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::{AutodiffFlex, FlexTensor, contiguous, elements, from_vec, plain};
-use crate::slices::{HeadGradients, head_cross_entropy};
+use super::{AutodiffFlex, FlexTensor, Input, elements, from_vec, upstream};
+use crate::slices::{HeadGradients, Target, head_cross_entropy};
 
 /// [`crate::head_loss()`] on flex, or nothing for tensors elsewhere.
-pub(crate) fn head_loss(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &[u32]) -> Option<Tensor<1>> {
-    if let (Some(hidden), Some(weight)) = (plain(hidden), plain(weight)) {
-        let (loss, _) = head_cross_entropy(elements(&hidden), elements(&weight), targets, false);
-        return Some(Tensor::from_primitive::<Flex>(from_vec(vec![loss], [1])));
-    }
-    let tracked = |tensor: &Tensor<2>| tensor.clone().try_into_primitive::<AutodiffFlex>().ok();
-    let (tracked_hidden, tracked_weight) = (tracked(hidden)?, tracked(weight)?);
-    let nodes = [tracked_hidden.node(), tracked_weight.node()];
+pub(crate) fn head_loss(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &[Target]) -> Option<Tensor<1>> {
     let (dims_hidden, dims_weight) = (hidden.dims(), weight.dims());
-    let hidden = contiguous(tracked_hidden.into_primitive())?;
-    let weight = contiguous(tracked_weight.into_primitive())?;
-    let compute = |gradients| head_cross_entropy(elements(&hidden), elements(&weight), targets, gradients);
-    let output = match HeadLoss.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    let Input { data: hidden, node: hidden_node } = Input::new(hidden)?;
+    let Input { data: weight, node: weight_node } = Input::new(weight)?;
+    let compute =
+        |gradients| head_cross_entropy(elements(&hidden), elements(&weight), dims_hidden[1], targets, gradients);
+    let (Some(hidden_node), Some(weight_node)) = (hidden_node, weight_node) else {
+        return Some(Tensor::from_primitive::<Flex>(from_vec(vec![compute(false).0], [1])));
+    };
+    let output = match HeadLoss.prepare::<NoCheckpointing>([hidden_node, weight_node]).compute_bound().stateful() {
         OpsKind::Tracked(operation) => {
             // The gradients are computed with the loss, while a chunk's logits are at hand: the
             // backward pass would have to compute them a second time.
@@ -49,8 +46,7 @@ impl Backward<Flex, 2> for HeadLoss {
     type State = [FlexTensor; 2];
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let upstream = grads.consume::<Flex>(&ops.node);
-        let factor = contiguous(upstream).map_or(1.0, |upstream| elements(&upstream)[0]);
+        let factor = elements(&upstream(grads, &ops))[0];
         for (parent, mut gradient) in ops.parents.into_iter().zip(ops.state) {
             if let Some(parent) = parent {
                 // Exactly 1 is what `loss.backward()` starts from.

@@ -1,34 +1,111 @@
 //! The fused paths of the flex back end.
+//!
+//! Each one takes tensors on plain flex, or on flex under autodiff, and answers `None` for others.
 
 mod adamw;
+mod attention;
+mod cached_attention;
+mod embedding;
+mod gelu;
 mod head_loss;
+mod layer_norm;
+mod linear;
 
 use burn::{
     backend::{
-        Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, ops::FloatTensorOps, tensor::FloatTensor,
+        Autodiff, Flex,
+        autodiff::{
+            checkpoint::strategy::NoCheckpointing,
+            grads::Gradients,
+            ops::{Backward, NodeGuard, Ops, OpsKind},
+        },
+        ops::FloatTensorOps,
+        tensor::FloatTensor,
     },
-    tensor::{Tensor, TensorData},
+    tensor::{DType, Tensor, TensorData},
 };
 
 pub(crate) use adamw::adamw_step;
+pub(crate) use attention::attention;
+pub(crate) use cached_attention::attend;
+pub(crate) use embedding::embedding;
+pub(crate) use gelu::gelu;
 pub(crate) use head_loss::head_loss;
+pub(crate) use layer_norm::layer_norm;
+pub(crate) use linear::linear;
 
 /// Flex under automatic differentiation, as `Device::flex().autodiff()` gives it. A device with
 /// gradient checkpointing is another type and takes the portable path.
 type AutodiffFlex = Autodiff<Flex, NoCheckpointing>;
 type FlexTensor = FloatTensor<Flex>;
 
+/// A tensor of the flex back end.
+struct Input {
+    /// Contiguous `f32`.
+    data: FlexTensor,
+    /// Its place in the graph, under autodiff.
+    node: Option<NodeGuard>,
+}
+
+impl Input {
+    /// Takes a tensor apart, or nothing if it lives elsewhere or holds another type.
+    fn new<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if let Some(data) = plain(tensor) {
+            return Some(Self { data, node: None });
+        }
+        let (data, node) = tensor.clone().try_into_primitive::<AutodiffFlex>().ok()?.into_parts();
+        Some(Self { data: contiguous(data)?, node: Some(node) })
+    }
+
+    fn elements(&self) -> &[f32] {
+        elements(&self.data)
+    }
+}
+
+/// The output of an operation on `inputs` as a tensor, recorded for the backward pass if one of
+/// them is tracked; `state` is what that pass needs.
+fn output<B: Backward<Flex, N>, const N: usize, const D: usize>(
+    operation: B,
+    inputs: [Option<NodeGuard>; N],
+    data: FlexTensor,
+    state: impl FnOnce() -> B::State,
+) -> Tensor<D> {
+    let nodes: Vec<NodeGuard> = inputs.into_iter().flatten().collect();
+    let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else {
+        return Tensor::from_primitive::<Flex>(data);
+    };
+    Tensor::from_primitive::<AutodiffFlex>(
+        match operation.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(operation) => operation.finish(state(), data),
+            OpsKind::UnTracked(operation) => operation.finish(data),
+        },
+    )
+}
+
+/// The gradient of an operation's output.
+fn upstream<S, const N: usize>(grads: &mut Gradients, ops: &Ops<S, N>) -> FlexTensor {
+    let gradient = grads.consume::<Flex>(&ops.node);
+    contiguous(gradient).unwrap_or_else(|| unreachable!("gradients of f32 tensors are f32"))
+}
+
 /// The flex primitive of a tensor that lives on plain flex, as contiguous `f32`.
 fn plain<const D: usize>(tensor: &Tensor<D>) -> Option<FlexTensor> {
     contiguous(tensor.clone().try_into_primitive::<Flex>().ok()?)
 }
 
-/// A primitive as contiguous `f32`, or nothing if it holds another type.
+/// A primitive as contiguous `f32` that fills its storage, or nothing if it holds another type.
 fn contiguous(tensor: FlexTensor) -> Option<FlexTensor> {
-    if tensor.dtype() != burn::tensor::DType::F32 {
+    if tensor.dtype() != DType::F32 {
         return None;
     }
-    Some(if tensor.as_slice::<f32>().is_some() { tensor } else { tensor.to_contiguous() })
+    match tensor.as_slice::<f32>() {
+        Some(slice) if size_of_val(slice) == tensor.bytes().len() => Some(tensor),
+        Some(slice) => {
+            let data = TensorData::new(slice.to_vec(), tensor.layout().shape().clone());
+            Some(Flex::float_from_data(data, &burn::backend::flex::FlexDevice))
+        }
+        None => Some(tensor.to_contiguous()),
+    }
 }
 
 /// The elements of a primitive that came from [`contiguous`] or [`from_vec`].

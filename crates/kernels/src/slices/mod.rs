@@ -8,12 +8,26 @@
 #![allow(clippy::inline_always)]
 
 mod adamw;
+mod attention;
+mod cached_attention;
 mod cross_entropy;
+mod embedding;
 mod exp;
-mod gemm;
+mod gelu;
+mod layer_norm;
+mod layout;
+mod matrix;
 mod simd;
 
 pub use adamw::{AdamWStep, adamw};
-pub use cross_entropy::{HeadGradients, head_cross_entropy};
+pub use attention::{attention, attention_backward};
+pub use cached_attention::{CachedRows, cached_attention};
+pub use cross_entropy::{HeadGradients, Target, head_cross_entropy};
+pub use embedding::{embedding, embedding_backward};
 pub use exp::exp;
-pub use gemm::{Matrix, matmul};
+pub use gelu::{gelu, gelu_backward};
+pub use layer_norm::{
+    LayerNormGradients, Moments, column_sums, layer_norm, layer_norm_backward, layer_norm_parameters_backward,
+};
+pub use layout::Layout;
+pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial};

@@ -1,5 +1,8 @@
 use pulp::{Arch, Simd, WithSimd};
 
+/// Accumulators side by side, so that sums and maxima use full vector registers.
+pub(super) const LANES: usize = 32;
+
 /// Runs `work` compiled for the best vector instructions that this processor has.
 ///
 /// Everything that `work` calls has to be inlined into it (`#[inline(always)]`), the closure itself

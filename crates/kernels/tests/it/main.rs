@@ -4,6 +4,7 @@
 
 mod adamw;
 mod head_loss;
+mod operations;
 
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -19,4 +20,61 @@ fn relative_difference<const D: usize>(got: Tensor<D>, want: Tensor<D>) -> f64 {
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Tensors that an operation takes.
+struct Inputs {
+    matrices: Vec<Tensor<2>>,
+    vectors: Vec<Tensor<1>>,
+}
+
+impl Inputs {
+    fn matrix(&self, index: usize) -> Tensor<2> {
+        self.matrices[index].clone()
+    }
+
+    fn vector(&self, index: usize) -> Tensor<1> {
+        self.vectors[index].clone()
+    }
+
+    fn tracked(self) -> Self {
+        Self {
+            matrices: self.matrices.into_iter().map(Tensor::require_grad).collect(),
+            vectors: self.vectors.into_iter().map(Tensor::require_grad).collect(),
+        }
+    }
+}
+
+/// Holds a fused operation to the portable one: outputs on a plain device and under autodiff, and
+/// the gradient of each input for a random gradient of the output.
+fn assert_equal(
+    name: &str,
+    inputs: impl Fn(&Device) -> Inputs,
+    fused: impl Fn(&Inputs) -> Tensor<2>,
+    portable: impl Fn(&Inputs) -> Tensor<2>,
+) {
+    let device = Device::flex();
+    device.seed(11);
+    let plain = inputs(&device);
+    let difference = relative_difference(fused(&plain), portable(&plain));
+    assert!(difference < 1e-5, "{name}: output {difference}");
+
+    let device = device.autodiff();
+    let tracked = inputs(&device).tracked();
+    let upstream = random(fused(&tracked).dims(), &device);
+    let run = |operation: &dyn Fn(&Inputs) -> Tensor<2>| {
+        let output = operation(&tracked);
+        let grads = (output.clone() * upstream.clone()).sum().backward();
+        (output.inner(), grads)
+    };
+    let ((got, got_grads), (want, want_grads)) = (run(&fused), run(&portable));
+    let difference = relative_difference(got, want);
+    assert!(difference < 1e-5, "{name}: output under autodiff {difference}");
+    let matrices =
+        tracked.matrices.iter().map(|x| relative_difference(x.grad(&got_grads).unwrap(), x.grad(&want_grads).unwrap()));
+    let vectors =
+        tracked.vectors.iter().map(|x| relative_difference(x.grad(&got_grads).unwrap(), x.grad(&want_grads).unwrap()));
+    for (index, difference) in matrices.chain(vectors).enumerate() {
+        assert!(difference < 1e-5, "{name}: gradient of input {index} {difference}");
+    }
 }

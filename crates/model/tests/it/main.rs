@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::{
-    module::Module,
-    tensor::{Device, Int, Tensor, TensorData},
+    module::{Module, ModuleVisitor, Param},
+    optim::GradientsParams,
+    tensor::{Device, Tensor},
 };
-use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
+use gptune_model::{GenerateOptions, Gpt2, Gpt2Config, Packed, Sequence, Supervised};
 
 fn config() -> Gpt2Config {
     Gpt2Config {
@@ -37,10 +38,7 @@ fn model(device: &Device) -> Gpt2 {
 }
 
 fn logits(model: &Gpt2, ids: &[u32]) -> Vec<f32> {
-    let ids: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-    let data = TensorData::new(ids.clone(), [1, ids.len()]);
-    let logits = model.forward(Tensor::<2, Int>::from_data(data, &model.device()));
-    logits.into_data().try_to_vec().unwrap()
+    model.logits(&Packed::new(&[ids], false)).into_data().try_to_vec().unwrap()
 }
 
 #[test]
@@ -99,12 +97,117 @@ fn generation_stops_before_the_stop_token() {
 #[test]
 fn ignored_positions_change_nothing() {
     let model = model(&Device::flex().autodiff());
-    let value = |loss: Option<Tensor<1>>| loss.unwrap().into_scalar::<f32>();
-    let one = value(model.loss(&[1, 2, 3], &[2, 3, 4], 1));
-    let other = value(model.loss(&[5, 6, 7], &[-100, 7, -100], 1));
-    let padded = value(model.loss(&[1, 2, 3, 5, 6, 7], &[2, 3, 4, -100, 7, -100], 2));
-    assert!((padded - (3.0 * one + other) / 4.0).abs() < 1e-5, "the mean is over targets, not over rows");
-    assert!(model.loss(&[1, 2], &[-100, -100], 1).is_none());
+    let value =
+        |sequences: &[Sequence<'_>]| model.loss(&Supervised::mean(sequences, false).unwrap()).into_scalar::<f32>();
+    let one = value(&[(&[1, 2, 3], &[2, 3, 4])]);
+    let other = value(&[(&[5, 6, 7], &[-100, 7, -100])]);
+    let both = value(&[(&[1, 2, 3], &[2, 3, 4]), (&[5, 6, 7], &[-100, 7, -100])]);
+    assert!((both - (3.0 * one + other) / 4.0).abs() < 1e-5, "the mean is over targets, not over rows");
+}
+
+/// Loss and the gradient of every parameter.
+fn loss_and_gradients(model: &Gpt2, batch: &Supervised) -> Vec<Vec<f32>> {
+    struct Collect<'a>(&'a GradientsParams, Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.push(self.0.get::<D>(param.id).unwrap().into_data().try_to_vec().unwrap());
+        }
+    }
+    let loss = model.loss(batch);
+    let value = loss.clone().into_scalar::<f32>();
+    let gradients = GradientsParams::from_grads(loss.backward(), model);
+    let mut collect = Collect(&gradients, vec![vec![value]]);
+    model.visit(&mut collect);
+    collect.1
+}
+
+#[test]
+fn packing_and_prefix_sharing_change_no_loss_and_no_gradient() {
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let model = Gpt2::init(&config(), &device);
+    let mut state = 1_u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    for round in 0..12 {
+        // A common beginning, then tails of their own, padded to one width; some targets masked,
+        // in some rounds all of a row's.
+        let (prefix, rows) = ([0, 1, 4, 7][round % 4], 1 + random(4) as usize);
+        let start: Vec<u32> = (0..prefix).map(|_| random(53)).collect();
+        let tail = |random: &mut dyn FnMut(u32) -> u32| if round == 5 { 0 } else { random(7) };
+        let mut sequences: Vec<(Vec<u32>, Vec<i64>)> = Vec::new();
+        for row in 0..rows {
+            let length = tail(&mut random);
+            let ids: Vec<u32> =
+                start.iter().copied().chain((0..length.max(u32::from(prefix == 0))).map(|_| random(53))).collect();
+            let masked = |row: usize| row > 0 && round % 3 == 2;
+            let targets = ids.iter().map(|_| if masked(row) || random(4) == 0 { -100 } else { i64::from(random(53)) });
+            let mut targets: Vec<i64> = targets.collect();
+            if row == 0 {
+                targets[0] = 5;
+            }
+            sequences.push((ids, targets));
+        }
+        let width = sequences.iter().map(|(ids, _)| ids.len()).max().unwrap();
+        let padded: Vec<(Vec<u32>, Vec<i64>)> = sequences
+            .iter()
+            .map(|(ids, targets)| {
+                let padding = width - ids.len();
+                ([ids.clone(), vec![52; padding]].concat(), [targets.clone(), vec![-100; padding]].concat())
+            })
+            .collect();
+        let run = |sequences: &[(Vec<u32>, Vec<i64>)], share| {
+            let sequences: Vec<Sequence<'_>> =
+                sequences.iter().map(|(ids, targets)| (ids.as_slice(), targets.as_slice())).collect();
+            loss_and_gradients(&model, &Supervised::mean(&sequences, share).unwrap())
+        };
+        let want = run(&padded, false);
+        for (name, got) in [
+            ("packed", run(&sequences, false)),
+            ("shared", run(&padded, true)),
+            ("packed and shared", run(&sequences, true)),
+        ] {
+            for (index, (got, want)) in got.iter().zip(&want).enumerate() {
+                let norm = want.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt().max(1e-6);
+                let difference = got.iter().zip(want).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+                assert!(difference <= 1e-5 * norm, "round {round}, {name}, tensor {index}: {}", difference / norm);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_prompts_is_continued_as_each_alone() {
+    let model = model(&Device::flex());
+    let prompts: [&[u32]; 7] =
+        [&[7], &[1, 2, 3, 4, 5], &[1, 2, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9], &[9; 16], &[4; 21], &[1, 2, 3]];
+    let shared: [&[u32]; 4] = [&[1, 2, 3, 4], &[1, 2, 3], &[1, 2, 3, 9, 9, 9], &[1, 2, 3, 5]];
+    let alone = model.generate(&[7], &GenerateOptions::greedy(20));
+    for prompts in [&prompts[..], &shared] {
+        for options in [
+            GenerateOptions::greedy(1),
+            GenerateOptions::greedy(20),
+            GenerateOptions::greedy(20).stopping_at(alone[5]),
+            GenerateOptions { temperature: 1.0, top_k: Some(9), seed: 3, ..GenerateOptions::greedy(12) },
+        ] {
+            let mut got = vec![None; prompts.len()];
+            model.generate_batch(prompts, &options, |index, ids| {
+                assert!(got[index].replace(ids).is_none(), "reported once");
+                true
+            });
+            for (prompt, got) in prompts.iter().zip(got) {
+                assert_eq!(got.unwrap(), model.generate(prompt, &options), "{prompt:?} {options:?}");
+            }
+        }
+    }
+    let mut reported = 0;
+    model.generate_batch(&prompts, &GenerateOptions::greedy(3), |_, _| {
+        reported += 1;
+        false
+    });
+    assert_eq!(reported, 1, "stopped when told to");
 }
 
 #[test]

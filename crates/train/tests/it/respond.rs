@@ -20,8 +20,20 @@ fn responses_file_is_what_python_writes() {
 fn a_response_is_at_most_as_long_as_asked() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let model = world::model(false).valid();
-    let example = &world::dataset().examples[0];
-    let response = respond(&model, &tokenizer, PromptStyle::Book, example, 7).unwrap();
-    assert!(response.ids.len() <= 7);
-    assert_eq!(response.text, PromptStyle::Book.response(&tokenizer.decode(&response.ids).unwrap()));
+    let examples = &world::dataset().examples;
+    let respond = |progress: &mut dyn FnMut() -> bool| {
+        respond(&model, &tokenizer, PromptStyle::Book, &examples[..40], 7, progress).unwrap()
+    };
+    let responses = respond(&mut || true);
+    assert_eq!(responses.len(), 40);
+    for response in responses {
+        assert!(response.ids.len() <= 7);
+        assert_eq!(response.text, PromptStyle::Book.response(&tokenizer.decode(&response.ids).unwrap()));
+    }
+    let mut left = 35;
+    let stopped = respond(&mut || {
+        left -= 1;
+        left > 0
+    });
+    assert_eq!(stopped.len(), 32, "whole groups");
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use gptune_model::Gpt2;
+use burn::tensor::Device;
+use gptune_model::{Gpt2, Packed};
 use gptune_weights::ModelFolder;
 use serde::Deserialize;
 
@@ -10,14 +10,13 @@ use crate::fixture;
 /// `fixtures/logits.json`: what transformers computed.
 #[derive(Deserialize)]
 struct Logits {
-    ids: Vec<Vec<i64>>,
+    ids: Vec<Vec<u32>>,
     logits: HashMap<String, Vec<f32>>,
 }
 
-fn logits(model: &Gpt2, ids: &[Vec<i64>]) -> Vec<f32> {
-    let data = TensorData::new(ids.concat(), [ids.len(), ids[0].len()]);
-    let ids = Tensor::<2, Int>::from_data(data, &model.device());
-    model.forward(ids).into_data().try_to_vec().unwrap()
+fn logits(model: &Gpt2, ids: &[Vec<u32>]) -> Vec<f32> {
+    let rows: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+    model.logits(&Packed::new(&rows, false)).into_data().try_to_vec().unwrap()
 }
 
 #[test]

@@ -1,0 +1,30 @@
+use burn::tensor::Tensor;
+
+use crate::flex;
+
+/// `x × weight + bias`, with the gradients of all three in the backward pass.
+///
+/// # Shapes
+///
+/// - `x`: `[N, d_in]`
+/// - `weight`: `[d_in, d_out]`, as GPT-2's `Conv1D`
+/// - `bias`: `[d_out]`
+/// - output: `[N, d_out]`
+///
+/// # Panics
+///
+/// If the shapes do not fit.
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    flex::linear(&x, &weight, &bias).unwrap_or_else(|| portable_linear(x, weight, bias))
+}
+
+/// [`linear()`] in ordinary Burn operations.
+///
+/// # Shapes
+///
+/// As [`linear()`].
+#[must_use]
+pub fn portable_linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    burn::tensor::module::linear(x, weight, Some(bias))
+}

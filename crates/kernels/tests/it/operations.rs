@@ -1,0 +1,134 @@
+//! Every fused operation against the portable one: outputs and all gradients, on shapes that are a
+//! multiple of nothing.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use gptune_kernels::{
+    Layout, attention, embedding, gelu, layer_norm, linear, portable_attention, portable_embedding, portable_gelu,
+    portable_layer_norm, portable_linear,
+};
+
+use crate::{Inputs, assert_equal, random};
+
+#[test]
+fn linear_layers() {
+    for [n, d_in, d_out] in [[1, 1, 1], [1, 16, 48], [7, 33, 65], [131, 48, 17], [300, 96, 130]] {
+        assert_equal(
+            &format!("linear {n} x {d_in} x {d_out}"),
+            |device| Inputs {
+                matrices: vec![random([n, d_in], device), random([d_in, d_out], device)],
+                vectors: vec![random([d_out], device)],
+            },
+            |inputs| linear(inputs.matrix(0), inputs.matrix(1), inputs.vector(0)),
+            |inputs| portable_linear(inputs.matrix(0), inputs.matrix(1), inputs.vector(0)),
+        );
+    }
+}
+
+#[test]
+fn layer_normalisation() {
+    for [n, c] in [[1, 5], [1, 16], [9, 33], [17, 100], [130, 768]] {
+        assert_equal(
+            &format!("layer_norm {n} x {c}"),
+            |device| Inputs {
+                matrices: vec![random([n, c], device) * 3.0 + 2.0],
+                vectors: vec![random([c], device), random([c], device)],
+            },
+            |inputs| layer_norm(inputs.matrix(0), inputs.vector(0), inputs.vector(1), 1e-5),
+            |inputs| portable_layer_norm(inputs.matrix(0), inputs.vector(0), inputs.vector(1), 1e-5),
+        );
+    }
+}
+
+#[test]
+fn gelus() {
+    for [n, c] in [[1, 1], [3, 33], [70, 400]] {
+        assert_equal(
+            &format!("gelu {n} x {c}"),
+            // Up to ±30, where one side is 0 and the other the identity.
+            |device| Inputs { matrices: vec![random([n, c], device).powi_scalar(3) * 10.0], vectors: vec![] },
+            |inputs| gelu(inputs.matrix(0)),
+            |inputs| portable_gelu(inputs.matrix(0)),
+        );
+    }
+}
+
+#[test]
+fn embeddings() {
+    for [n, c, entries] in [[1, 1, 1], [5, 33, 7], [200, 48, 11]] {
+        let entries_u32 = u32::try_from(entries).unwrap();
+        let ids: Vec<u32> = (0..).map(|i| i * 7 % entries_u32).take(n).collect();
+        let at: Vec<u32> = (0..).map(|i| i % entries_u32).take(n).collect();
+        assert_equal(
+            &format!("embedding {n} x {c} of {entries}"),
+            |device| Inputs {
+                matrices: vec![random([entries, c], device), random([entries, c], device)],
+                vectors: vec![],
+            },
+            |inputs| embedding(inputs.matrix(0), inputs.matrix(1), &ids, &at),
+            |inputs| portable_embedding(inputs.matrix(0), inputs.matrix(1), &ids, &at),
+        );
+    }
+}
+
+/// `(prefix, own lengths)`: one position; ragged; sequences of one position; nothing shared;
+/// everything shared; more queries than are worked on at once; a prefix longer than that.
+const LAYOUTS: [(usize, &[usize]); 9] = [
+    (0, &[1]),
+    (0, &[5, 3, 9]),
+    (0, &[1, 1, 1]),
+    (4, &[2, 7, 1, 3]),
+    (6, &[0, 0, 0]),
+    (3, &[0, 5, 0]),
+    (1, &[1]),
+    (5, &[201, 97]),
+    (130, &[3, 96]),
+];
+
+#[test]
+fn attention_over_packed_rows() {
+    for (prefix, own) in LAYOUTS {
+        for [heads, head_width] in [[1, 16], [3, 33], [2, 64], [1, 128]] {
+            let layout = Arc::new(Layout::new(prefix, own.iter().copied()));
+            let (n, c) = (layout.rows(), heads * head_width);
+            assert_equal(
+                &format!("attention, prefix {prefix}, own {own:?}, {heads} heads of {head_width}"),
+                |device| Inputs { matrices: vec![random([n, 3 * c], device)], vectors: vec![] },
+                |inputs| attention(inputs.matrix(0), &layout, heads),
+                |inputs| portable_attention(inputs.matrix(0), &layout, heads, |weights| weights),
+            );
+        }
+    }
+}
+
+/// A shared prefix is what the same sequences in full give, outputs and summed gradients.
+#[test]
+fn a_shared_prefix_changes_nothing() {
+    let (prefix, own, heads, c) = (5, [3, 1, 4], 2, 32);
+    let device = Device::flex().autodiff();
+    device.seed(7);
+    let shared = Arc::new(Layout::new(prefix, own));
+    let full = Arc::new(Layout::new(0, own.map(|own| prefix + own)));
+    let qkv = random([shared.rows(), 3 * c], &device).require_grad();
+    // Every row of the full layout, from the shared one.
+    let rows: Vec<i64> =
+        shared.own().flat_map(|own| (0..prefix).chain(own)).map(|row| i64::try_from(row).unwrap()).collect();
+    let rows = Tensor::<1, burn::tensor::Int>::from_data(rows.as_slice(), &device);
+    let weights = random([full.rows(), c], &device);
+    let in_full = attention(qkv.clone().select(0, rows.clone()), &full, heads);
+    let in_full_grad = qkv.grad(&(in_full.clone() * weights.clone()).sum().backward()).unwrap();
+    let spread = attention(qkv.clone(), &shared, heads).select(0, rows);
+    let spread_grad = qkv.grad(&(spread.clone() * weights).sum().backward()).unwrap();
+    assert!(crate::relative_difference(spread.inner(), in_full.inner()) < 1e-5);
+    assert!(crate::relative_difference(spread_grad, in_full_grad) < 1e-5);
+}
+
+#[test]
+fn frozen_inputs_get_no_gradient_and_pass_others_on() {
+    let device = Device::flex().autodiff();
+    let x = random([3, 4], &device).require_grad();
+    let (weight, bias) = (random([4, 5], &device), random([5], &device).require_grad());
+    let grads = linear(x.clone(), weight.clone(), bias.clone()).sum().backward();
+    assert!(x.grad(&grads).is_some() && weight.grad(&grads).is_none() && bias.grad(&grads).is_some());
+}
