@@ -1,7 +1,7 @@
 use burn::{backend::Flex, tensor::Tensor};
 
-use super::{elements, plain};
-use crate::slices::{AdamWStep, adamw};
+use super::{elements, into_vec, plain};
+use crate::slices::{AdamWStep, adamw, buffers};
 
 /// [`crate::adamw_step`] on flex, or the tensors back for the portable path.
 ///
@@ -24,5 +24,8 @@ pub(crate) fn adamw_step<const D: usize>(
         moment_2.storage_mut::<f32>(),
         *step,
     );
+    if gradient.is_unique() && buffers::is_taken(elements(&gradient)) {
+        buffers::give_back(into_vec(gradient));
+    }
     Ok([parameter, moment_1, moment_2].map(Tensor::from_primitive::<Flex>))
 }

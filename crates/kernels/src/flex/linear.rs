@@ -11,7 +11,7 @@ use burn::{
 };
 
 use super::{FlexTensor, Input, elements, from_vec, output, upstream};
-use crate::slices::{Matrix, MatrixMut, Onto, column_sums, matmul};
+use crate::slices::{Matrix, MatrixMut, Onto, buffers, column_sums, matmul};
 
 /// [`crate::linear()`] on flex, or nothing for tensors elsewhere.
 pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<2>> {
@@ -50,7 +50,7 @@ impl Backward<Flex, 3> for Linear {
             grads.register::<Flex>(bias.id, from_vec(gradient, [state.d_out]));
         }
         if let Some(weight) = weight {
-            let mut gradient = vec![0.0; state.d_in * state.d_out];
+            let mut gradient = buffers::take(state.d_in * state.d_out);
             let x = Matrix::new(elements(&state.x), state.n, state.d_in);
             matmul(MatrixMut::new(&mut gradient, state.d_in, state.d_out), x.transposed(), d, Onto::Zero);
             grads.register::<Flex>(weight.id, from_vec(gradient, [state.d_in, state.d_out]));

@@ -113,6 +113,11 @@ fn elements(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice::<f32>().unwrap_or_else(|| unreachable!("a contiguous f32 tensor"))
 }
 
+/// The vector of a primitive that nothing else refers to.
+fn into_vec(tensor: FlexTensor) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap_or_else(|error| unreachable!("a contiguous f32 tensor: {error:?}"))
+}
+
 /// A primitive that takes over a vector.
 fn from_vec<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     Flex::float_from_data(TensorData::new(data, shape), &burn::backend::flex::FlexDevice)

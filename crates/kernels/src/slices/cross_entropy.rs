@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Matrix, MatrixMut, Onto, exp, matmul,
+    Matrix, MatrixMut, Onto, buffers, exp, matmul,
     simd::{LANES, vectorized},
 };
 
@@ -58,8 +58,8 @@ pub fn head_cross_entropy(
     let chunk = rows.len().div_ceil(rows.len().div_ceil(CHUNK).max(1)).max(1);
 
     let mut grads =
-        gradients.then(|| HeadGradients { hidden: vec![0.0; hidden.len()], weight: vec![0.0; weight.len()] });
-    let mut logits = vec![0.0; chunk.min(rows.len()) * v];
+        gradients.then(|| HeadGradients { hidden: vec![0.0; hidden.len()], weight: buffers::take(weight.len()) });
+    let mut logits = buffers::take(CHUNK * v);
     let (mut gathered, mut d_gathered) = (Vec::new(), Vec::new());
     let mut loss = 0.0;
     for (index, rows) in rows.chunks(chunk).enumerate() {
@@ -93,6 +93,7 @@ pub fn head_cross_entropy(
             }
         }
     }
+    buffers::give_back(logits);
     #[allow(clippy::cast_possible_truncation)]
     (loss as f32, grads)
 }

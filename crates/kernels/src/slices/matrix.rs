@@ -3,7 +3,12 @@
 //! This is the only file with `unsafe` code: blocks of a matrix that different threads write are
 //! not slices, and the `gemm` crate takes pointers.
 
-use std::{marker::PhantomData, ops::Range};
+use std::{
+    marker::PhantomData,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 /// A read-only view of a matrix in a slice.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +191,22 @@ pub enum Onto {
 ///
 /// If the shapes do not fit.
 pub fn matmul(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, onto: Onto) {
+    let started = Instant::now();
+    let operations = 2 * (left.rows * left.columns * right.columns) as u64;
     product(out, left, right, onto, gemm::Parallelism::Rayon(0));
+    let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    NANOSECONDS.fetch_add(nanoseconds, Ordering::Relaxed);
+    OPERATIONS.fetch_add(operations, Ordering::Relaxed);
+}
+
+static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Time that this process has spent in [`matmul`] so far, and the additions and multiplications done
+/// in it: what a benchmark needs to say how much of a step is not matrix products.
+#[must_use]
+pub fn matmul_totals() -> (Duration, u64) {
+    (Duration::from_nanos(NANOSECONDS.load(Ordering::Relaxed)), OPERATIONS.load(Ordering::Relaxed))
 }
 
 /// [`matmul`] on the calling thread, for small blocks inside parallel loops.

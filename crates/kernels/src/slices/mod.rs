@@ -9,6 +9,7 @@
 
 mod adamw;
 mod attention;
+pub mod buffers;
 mod cached_attention;
 mod cross_entropy;
 mod embedding;
@@ -30,4 +31,4 @@ pub use layer_norm::{
     LayerNormGradients, Moments, column_sums, layer_norm, layer_norm_backward, layer_norm_parameters_backward,
 };
 pub use layout::Layout;
-pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial};
+pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial, matmul_totals};
