@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write a model folder in another layout
     Export(ExportArgs),
+    /// Measure training, evaluation, generation or matrix products on this machine
+    Bench(BenchArgs),
     /// List the back ends of this build and the devices they see
     Devices(JsonArg),
 }
@@ -232,6 +234,52 @@ pub(crate) struct BatchArgs {
     /// Keep only the first N training examples
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub train_limit: usize,
+}
+
+/// What `gptune bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BenchTask {
+    /// Steps of fine-tuning: forward, backward and update
+    Train,
+    /// Evaluations of five batches
+    Evaluate,
+    /// Answers, as many at once as a batch has sequences
+    Generate,
+    /// The matrix products of a training step
+    Products,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    pub task: BenchTask,
+    /// The model: a folder, a .safetensors file, or a name
+    #[arg(long, short)]
+    pub model: String,
+    /// The data: a JSON or JSON Lines file, or sample
+    #[arg(long, short)]
+    pub data: String,
+    /// Measurements to take
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub steps: usize,
+    /// Measurements to leave out before these: the first ones pay for memory that later ones have
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub warmup: usize,
+    /// Tokens to generate for each answer
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Sequences in a batch
+    #[arg(long, default_value_t = 8)]
+    pub batch_size: usize,
+    /// Use Burn's own operations on padded batches, to compare
+    #[arg(long)]
+    pub plain_burn: bool,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         let place = fault.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
         eprintln!("error: internal fault{place}: {message}; please report it with the command you ran");
     }));
-    std::panic::catch_unwind(run).unwrap_or(ExitCode::FAILURE)
+    // On one of Rayon's threads, parallel loops start without waking another one first.
+    std::panic::catch_unwind(|| rayon::scope(|_| run())).unwrap_or(ExitCode::FAILURE)
 }
 
 fn run() -> ExitCode {
@@ -37,6 +38,7 @@ fn run() -> ExitCode {
         Command::Data(args) => commands::data::run(&args),
         Command::Import(args) => commands::convert::import(&args),
         Command::Export(args) => commands::convert::export(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
     };
     match result {

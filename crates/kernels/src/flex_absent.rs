@@ -9,6 +9,8 @@ use crate::{
     slices::{AdamWStep, Layout, Target},
 };
 
+pub(crate) fn set_enabled(_: bool) {}
+
 pub(crate) fn linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
     None
 }
@@ -30,6 +32,10 @@ pub(crate) fn attend(_: &mut KeyValues, _: &Tensor<2>, _: &CacheLayout, _: usize
 }
 
 pub(crate) fn embedding(_: &Tensor<2>, _: &Tensor<2>, _: &[u32], _: &[u32]) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn head_logits(_: &Tensor<2>, _: &Tensor<2>) -> Option<Tensor<2>> {
     None
 }
 

@@ -1,5 +1,7 @@
 use burn::tensor::Tensor;
 
+use crate::flex;
+
 /// Next-token logits `hidden × weightᵀ`.
 ///
 /// # Shapes
@@ -13,5 +15,15 @@ use burn::tensor::Tensor;
 /// If the shapes do not fit.
 #[must_use]
 pub fn head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    flex::head_logits(&hidden, &weight).unwrap_or_else(|| portable_head_logits(hidden, weight))
+}
+
+/// [`head_logits()`] in ordinary Burn operations.
+///
+/// # Shapes
+///
+/// As [`head_logits()`].
+#[must_use]
+pub fn portable_head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     hidden.matmul(weight.transpose())
 }

@@ -38,9 +38,14 @@ pub use adamw::{AdamW, adamw_step, portable_adamw_step};
 pub use attention::{attention, portable_attention};
 pub use embedding::{embedding, portable_embedding};
 pub use gelu::{gelu, portable_gelu};
-pub use head_logits::head_logits;
+pub use head_logits::{head_logits, portable_head_logits};
 pub use head_loss::{head_loss, portable_head_loss};
 pub use key_values::{CacheLayout, KeyValues};
 pub use layer_norm::{layer_norm, portable_layer_norm};
 pub use linear::{linear, portable_linear};
 pub use slices::{AdamWStep, Layout, Target};
+
+/// Switches the fused paths off, or on again, for the whole process: for measuring what they gain.
+pub fn set_fused(enabled: bool) {
+    flex::set_enabled(enabled);
+}

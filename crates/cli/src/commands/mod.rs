@@ -1,5 +1,6 @@
 //! One module a command: parse is done, here it is resolved and acted on.
 
+pub(crate) mod bench;
 pub(crate) mod convert;
 pub(crate) mod data;
 pub(crate) mod devices;

@@ -11,7 +11,7 @@ use burn::{
 };
 
 use super::{FlexTensor, Input, elements, from_vec, output, upstream};
-use crate::slices::{Matrix, MatrixMut, Onto, buffers, column_sums, matmul};
+use crate::slices::{FEW, Matrix, MatrixMut, Onto, buffers, column_sums, few_rows, matmul};
 
 /// [`crate::linear()`] on flex, or nothing for tensors elsewhere.
 pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<2>> {
@@ -19,8 +19,12 @@ pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Opt
     let [_, d_out] = weight.dims();
     let (x, weight, bias) = (Input::new(x)?, Input::new(weight)?, Input::new(bias)?);
     let mut out = bias.elements().repeat(n);
-    let (left, right) = (Matrix::new(x.elements(), n, d_in), Matrix::new(weight.elements(), d_in, d_out));
-    matmul(MatrixMut::new(&mut out, n, d_out), left, right, Onto::Output);
+    if n <= FEW {
+        few_rows(x.elements(), weight.elements(), d_in, &mut out);
+    } else {
+        let (left, right) = (Matrix::new(x.elements(), n, d_in), Matrix::new(weight.elements(), d_in, d_out));
+        matmul(MatrixMut::new(&mut out, n, d_out), left, right, Onto::Output);
+    }
     let state = State { x: x.data, weight: weight.data, n, d_in, d_out };
     Some(output(Linear, [x.node, weight.node, bias.node], from_vec(out, [n, d_out]), || state))
 }

@@ -7,9 +7,12 @@ mod attention;
 mod cached_attention;
 mod embedding;
 mod gelu;
+mod head_logits;
 mod head_loss;
 mod layer_norm;
 mod linear;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::{
     backend::{
@@ -30,6 +33,7 @@ pub(crate) use attention::attention;
 pub(crate) use cached_attention::attend;
 pub(crate) use embedding::embedding;
 pub(crate) use gelu::gelu;
+pub(crate) use head_logits::head_logits;
 pub(crate) use head_loss::head_loss;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
@@ -52,6 +56,9 @@ impl Input {
     fn new<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         if let Some(data) = plain(tensor) {
             return Some(Self { data, node: None });
+        }
+        if !ENABLED.load(Ordering::Relaxed) {
+            return None;
         }
         let (data, node) = tensor.clone().try_into_primitive::<AutodiffFlex>().ok()?.into_parts();
         Some(Self { data: contiguous(data)?, node: Some(node) })
@@ -88,8 +95,19 @@ fn upstream<S, const N: usize>(grads: &mut Gradients, ops: &Ops<S, N>) -> FlexTe
     contiguous(gradient).unwrap_or_else(|| unreachable!("gradients of f32 tensors are f32"))
 }
 
+/// Whether fused paths are taken at all.
+static ENABLED: AtomicBool = AtomicBool::new(true);
+
+/// Switches the fused paths of this process on or off.
+pub(crate) fn set_enabled(enabled: bool) {
+    ENABLED.store(enabled, Ordering::Relaxed);
+}
+
 /// The flex primitive of a tensor that lives on plain flex, as contiguous `f32`.
 fn plain<const D: usize>(tensor: &Tensor<D>) -> Option<FlexTensor> {
+    if !ENABLED.load(Ordering::Relaxed) {
+        return None;
+    }
     contiguous(tensor.clone().try_into_primitive::<Flex>().ok()?)
 }
 

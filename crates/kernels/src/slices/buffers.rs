@@ -38,7 +38,8 @@ pub fn take(length: usize) -> Vec<f32> {
 /// Whether a slice is the whole of a buffer in use, which [`give_back`] would keep.
 #[must_use]
 pub fn is_taken(elements: &[f32]) -> bool {
-    elements.len() >= SMALLEST && lock().as_ref().is_some_and(|buffers| buffers.used.contains(&elements.as_ptr().addr()))
+    elements.len() >= SMALLEST
+        && lock().as_ref().is_some_and(|buffers| buffers.used.contains(&elements.as_ptr().addr()))
 }
 
 /// Keeps a buffer for the next one who takes one of its length; frees one that [`take`] has not made.
@@ -68,7 +69,8 @@ mod tests {
         give_back(vec![0.0; length]);
         let again = take(length);
         assert_eq!(again.as_ptr(), address);
-        assert_ne!(take(length).as_ptr(), address);
+        let other = take(length);
+        assert_ne!(other.as_ptr(), address);
         assert!(!is_taken(&take(8)));
     }
 }

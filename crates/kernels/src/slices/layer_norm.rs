@@ -7,7 +7,7 @@ use super::simd::{LANES, vectorized};
 /// Rows that one task works on.
 const ROWS: usize = 8;
 /// Columns that one task sums over the rows.
-const COLUMNS: usize = 64;
+const COLUMNS: usize = 256;
 
 /// Mean and reciprocal standard deviation of a row.
 pub type Moments = [f32; 2];
@@ -69,12 +69,20 @@ pub fn layer_norm_backward(x: &[f32], scale: &[f32], moments: &[Moments], gradie
                         // With n = (x − mean)·rstd and g = d·scale:
                         // dx = rstd · (g − mean(g) − n · mean(g·n))
                         let (mut sum_g, mut sum_gn) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-                        for ((d, x), scale) in d.chunks(LANES).zip(x.chunks(LANES)).zip(scale.chunks(LANES)) {
-                            for (lane, ((&d, &x), &scale)) in d.iter().zip(x).zip(scale).enumerate() {
-                                let g = d * scale;
-                                sum_g[lane] += g;
-                                sum_gn[lane] = g.mul_add((x - mean) * rstd, sum_gn[lane]);
+                        let mut add = |lane: usize, d: f32, x: f32, scale: f32| {
+                            let g = d * scale;
+                            sum_g[lane] += g;
+                            sum_gn[lane] = g.mul_add((x - mean) * rstd, sum_gn[lane]);
+                        };
+                        let ((ds, d_rest), (xs, x_rest)) = (d.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+                        let (scales, scale_rest) = scale.as_chunks::<LANES>();
+                        for ((d, x), scale) in ds.iter().zip(xs).zip(scales) {
+                            for lane in 0..LANES {
+                                add(lane, d[lane], x[lane], scale[lane]);
                             }
+                        }
+                        for ((&d, &x), &scale) in d_rest.iter().zip(x_rest).zip(scale_rest) {
+                            add(0, d, x, scale);
                         }
                         let mean_g = sum_g.iter().sum::<f32>() / c as f32;
                         let mean_gn = sum_gn.iter().sum::<f32>() / c as f32;
@@ -145,10 +153,11 @@ pub fn column_sums(x: &[f32], columns: usize) -> Vec<f32> {
 #[inline(always)]
 fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
-    for chunk in values.chunks(LANES) {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane += f(x);
         }
     }
-    lanes.iter().sum()
+    lanes.iter().sum::<f32>() + rest.iter().map(|&x| f(x)).sum::<f32>()
 }

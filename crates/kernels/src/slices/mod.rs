@@ -14,6 +14,7 @@ mod cached_attention;
 mod cross_entropy;
 mod embedding;
 mod exp;
+mod few_rows;
 mod gelu;
 mod layer_norm;
 mod layout;
@@ -26,6 +27,7 @@ pub use cached_attention::{CachedRows, cached_attention};
 pub use cross_entropy::{HeadGradients, Target, head_cross_entropy};
 pub use embedding::{embedding, embedding_backward};
 pub use exp::exp;
+pub use few_rows::{FEW, few_rows, few_rows_transposed};
 pub use gelu::{gelu, gelu_backward};
 pub use layer_norm::{
     LayerNormGradients, Moments, column_sums, layer_norm, layer_norm_backward, layer_norm_parameters_backward,
