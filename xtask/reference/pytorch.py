@@ -148,6 +148,8 @@ def main():
         from transformers import GPT2LMHeadModel
 
         model = GPT2LMHeadModel.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
+        # Fine-tuning trains the head as a matrix of its own.
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
 
         def logits_of(ids):
             return model(input_ids=ids, use_cache=False).logits

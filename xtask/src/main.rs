@@ -37,11 +37,11 @@ enum Task {
     Test,
     /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
     Ci,
-    /// Measure training steps and write docs/src/benchmarks.md
+    /// Measure training, evaluation and generation and write docs/src/benchmarks.md
     Bench {
-        /// Steps to measure at 124M size
-        #[arg(long, default_value_t = 5)]
-        steps: usize,
+        /// A virtual environment with torch and transformers to measure against, by turns
+        #[arg(long, value_name = "VENV")]
+        against_python: Option<PathBuf>,
         /// Instruction data to measure on instead of the sample data
         #[arg(long)]
         data: Option<PathBuf>,
@@ -71,7 +71,7 @@ fn main() -> Result<()> {
         }
         Task::Test => cargo::test(),
         Task::Ci => ci::run(),
-        Task::Bench { steps, data } => bench::run(steps, data.as_deref()),
+        Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {
             let path = cargo::root().join("assets/sample-data.json");
             write(&path, &world::to_json(&world::sample_data()?)?)

@@ -247,6 +247,8 @@ pub(crate) enum BenchTask {
     Generate,
     /// The matrix products of a training step
     Products,
+    /// Nothing: print the prompts of `generate` as ids, for another program to answer
+    Prompts,
 }
 
 #[derive(Debug, Args)]

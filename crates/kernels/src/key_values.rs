@@ -128,16 +128,20 @@ impl KeyValues {
     /// If `qkv` has not one row for each sequence of `layout`, or that has not grown.
     #[must_use]
     pub fn attend(&mut self, qkv: Tensor<2>, layout: &CacheLayout, heads: usize) -> Tensor<2> {
+        self.make_room(&qkv, layout);
+        match flex::attend(self, &qkv, layout, heads) {
+            Some(mixed) => mixed,
+            None => self.portable_attend(qkv, layout, heads),
+        }
+    }
+
+    fn make_room(&mut self, qkv: &Tensor<2>, layout: &CacheLayout) {
         let [b, capacity, two_c] = self.own.dims();
         assert!(qkv.dims() == [b, two_c / 2 * 3] && layout.sequences() == b, "one row for each sequence");
         assert!(layout.generated > 0, "a layout that has grown by the new column");
         if layout.columns() > capacity {
             let more = Tensor::zeros([b, GROWTH, two_c], &self.own.device());
             self.own = Tensor::cat(vec![self.own.clone(), more], 1);
-        }
-        match flex::attend(self, &qkv, layout, heads) {
-            Some(mixed) => mixed,
-            None => self.portable_attend(qkv, layout, heads),
         }
     }
 
@@ -149,9 +153,10 @@ impl KeyValues {
     ///
     /// # Panics
     ///
-    /// As [`KeyValues::attend`], or if there is no room for the column.
+    /// As [`KeyValues::attend`].
     #[must_use]
     pub fn portable_attend(&mut self, qkv: Tensor<2>, layout: &CacheLayout, heads: usize) -> Tensor<2> {
+        self.make_room(&qkv, layout);
         let [b, three_c] = qkv.dims();
         let c = three_c / 3;
         let (h, d) = (heads, c / heads);

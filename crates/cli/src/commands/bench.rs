@@ -58,6 +58,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         BenchTask::Train => train(&config, &data, &tokenizer, load(&device.autodiff())?)?,
         BenchTask::Evaluate => evaluations(&config, &data, &load(&device)?, args.warmup + args.steps)?,
         BenchTask::Generate => generate(args, &data, &tokenizer, &load(&device)?)?,
+        BenchTask::Prompts => return print_json(&prompts(args, &data, &tokenizer)?),
         BenchTask::Products => return products(args, &sizes),
     };
     report(args, samples.get(args.warmup..).unwrap_or_default())
@@ -144,9 +145,7 @@ fn evaluations(config: &TrainConfig, data: &Prepared, model: &Gpt2, count: usize
 
 /// Answers to the first instructions of the test part, none of which ends early.
 fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gpt2) -> Result<Vec<Sample>> {
-    let examples = data.examples(Part::Test).iter().take(args.batch_size);
-    let prompts: Vec<Vec<u32>> =
-        examples.map(|example| tokenizer.encode(&PromptStyle::Book.prompt(example))).collect::<Result<_, _>>()?;
+    let prompts = prompts(args, data, tokenizer)?;
     let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
     let options = GenerateOptions::greedy(args.new_tokens).within(VOCAB_SIZE);
     (0..args.warmup + args.steps)
@@ -161,6 +160,12 @@ fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gp
             })
         })
         .collect()
+}
+
+/// The first instructions of the test part as prompts.
+fn prompts(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    let examples = data.examples(Part::Test).iter().take(args.batch_size);
+    Ok(examples.map(|example| tokenizer.encode(&PromptStyle::Book.prompt(example))).collect::<Result<_, _>>()?)
 }
 
 /// The products of a training step on 283 rows, which is what the book's batches have on average when

@@ -11,7 +11,7 @@ use burn::{
 };
 
 use super::{FlexTensor, Input, elements, from_vec, output, upstream};
-use crate::slices::{FEW, Matrix, MatrixMut, Onto, buffers, column_sums, few_rows, matmul};
+use crate::slices::{FEW, Matrix, MatrixMut, Onto, SOME, Stored, buffers, column_sums, few_rows, matmul, streamed};
 
 /// [`crate::linear()`] on flex, or nothing for tensors elsewhere.
 pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<2>> {
@@ -21,6 +21,8 @@ pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Opt
     let mut out = bias.elements().repeat(n);
     if n <= FEW {
         few_rows(x.elements(), weight.elements(), d_in, &mut out);
+    } else if n <= SOME {
+        streamed(x.elements(), weight.elements(), Stored::ByRow, d_in, &mut out);
     } else {
         let (left, right) = (Matrix::new(x.elements(), n, d_in), Matrix::new(weight.elements(), d_in, d_out));
         matmul(MatrixMut::new(&mut out, n, d_out), left, right, Onto::Output);

@@ -20,6 +20,7 @@ mod layer_norm;
 mod layout;
 mod matrix;
 mod simd;
+mod streamed;
 
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{attention, attention_backward};
@@ -34,3 +35,4 @@ pub use layer_norm::{
 };
 pub use layout::Layout;
 pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial, matmul_totals};
+pub use streamed::{SOME, Stored, streamed};

@@ -5,15 +5,27 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use gptune_kernels::{
-    Layout, attention, embedding, gelu, layer_norm, linear, portable_attention, portable_embedding, portable_gelu,
-    portable_layer_norm, portable_linear,
+    CacheLayout, KeyValues, Layout, attention, embedding, gelu, head_logits, layer_norm, linear, portable_attention,
+    portable_embedding, portable_gelu, portable_head_logits, portable_layer_norm, portable_linear,
 };
 
 use crate::{Inputs, assert_equal, random};
 
 #[test]
 fn linear_layers() {
-    for [n, d_in, d_out] in [[1, 1, 1], [1, 16, 48], [7, 33, 65], [131, 48, 17], [300, 96, 130]] {
+    // Few rows, some rows and many take different loops.
+    for [n, d_in, d_out] in [
+        [1, 1, 1],
+        [1, 16, 48],
+        [4, 37, 1100],
+        [5, 70, 500],
+        [7, 33, 65],
+        [16, 64, 32],
+        [33, 130, 481],
+        [64, 129, 100],
+        [131, 48, 17],
+        [300, 96, 130],
+    ] {
         assert_equal(
             &format!("linear {n} x {d_in} x {d_out}"),
             |device| Inputs {
@@ -23,6 +35,49 @@ fn linear_layers() {
             |inputs| linear(inputs.matrix(0), inputs.matrix(1), inputs.vector(0)),
             |inputs| portable_linear(inputs.matrix(0), inputs.matrix(1), inputs.vector(0)),
         );
+    }
+}
+
+#[test]
+fn head_logits_of_few_some_and_many_rows() {
+    let device = Device::flex();
+    device.seed(4);
+    for [n, c, v] in [[1, 16, 7], [3, 100, 130], [4, 33, 65], [5, 96, 1000], [17, 70, 481], [64, 48, 100], [90, 33, 70]]
+    {
+        let (hidden, weight) = (random([n, c], &device), random([v, c], &device));
+        let want = portable_head_logits(hidden.clone(), weight.clone());
+        let difference = crate::relative_difference(head_logits(hidden, weight), want);
+        assert!(difference < 1e-5, "{n} x {c} x {v}: {difference}");
+    }
+}
+
+#[test]
+fn cached_attention_of_growing_sequences() {
+    let device = Device::flex();
+    device.seed(6);
+    for (prefix, own) in LAYOUTS {
+        for [heads, head_width] in [[3, 33], [2, 64]] {
+            let layout = Layout::new(prefix, own.iter().copied());
+            let c = heads * head_width;
+            let start = random([layout.rows(), 3 * c], &device);
+            let (mut fused, mut portable) = (KeyValues::new(&start, &layout), KeyValues::new(&start, &layout));
+            let mut columns = CacheLayout::new(&layout);
+            // More steps than columns are made at once; in the middle, sequences leave.
+            for step in 0..70 {
+                if step == 40 {
+                    let staying: Vec<usize> = (0..own.len()).rev().step_by(2).collect();
+                    columns.keep(&staying);
+                    fused.keep(&staying);
+                    portable.keep(&staying);
+                }
+                columns.grow();
+                let qkv = random([columns.sequences(), 3 * c], &device);
+                let got = fused.attend(qkv.clone(), &columns, heads);
+                let want = portable.portable_attend(qkv, &columns, heads);
+                let difference = crate::relative_difference(got, want);
+                assert!(difference < 1e-5, "prefix {prefix}, own {own:?}, step {step}: {difference}");
+            }
+        }
     }
 }
 
