@@ -2,7 +2,7 @@
 
     pytorch.py TASK VARIANT MODEL DATA STEPS WARMUP
 
-TASK is train, evaluate or generate. VARIANT is `book`, the method of chapter 7 of 'Build a Large
+TASK is train, evaluate, generate or run (steps with the book's evaluations between them). VARIANT is `book`, the method of chapter 7 of 'Build a Large
 Language Model From Scratch' written anew (its own attention, LayerNorm and GELU, padded batches,
 default AdamW, generation without a cache), or `transformers` (GPT2LMHeadModel with SDPA, fused AdamW,
 key/value cache). MODEL is a folder in the Hugging Face layout. DATA is the JSON that
@@ -174,6 +174,14 @@ def main():
             sum(loss_of(logits_of(torch.tensor(batch["inputs"])), batch).item() for batch in batches)
         return sum(map(real_tokens, batches))
 
+    def run(index):
+        """A step of the whole run: every fifth one is followed by an evaluation of ten batches."""
+        tokens = train(index)
+        if index % 5 == 0:
+            evaluate(index)
+            evaluate(index + 1)
+        return tokens
+
     def generate(_):
         with torch.no_grad():
             if variant == "book":
@@ -191,8 +199,8 @@ def main():
                 assert out.shape[1] == longest + NEW_TOKENS
         return NEW_TOKENS * len(data)
 
-    model.train(task == "train")
-    work = {"train": train, "evaluate": evaluate, "generate": generate}[task]
+    model.train(task in ("train", "run"))
+    work = {"train": train, "evaluate": evaluate, "generate": generate, "run": run}[task]
     samples = []
     for index in range(warmup + steps):
         start = time.perf_counter()

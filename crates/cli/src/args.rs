@@ -81,6 +81,12 @@ pub(crate) struct TrainArgs {
     /// Sequences in a batch [default: 8]
     #[arg(long)]
     pub batch_size: Option<usize>,
+    /// Batches whose gradients make one update; --batch-size 4 --grad-accum 2 trains as --batch-size 8 [default: 1]
+    #[arg(long, value_name = "N")]
+    pub grad_accum: Option<usize>,
+    /// Scale gradients down to this norm over all parameters, 0 for never [default: 0]
+    #[arg(long, value_name = "X")]
+    pub max_grad_norm: Option<f64>,
     /// Learning rate [default: 5e-5]
     #[arg(long)]
     pub lr: Option<f64>,

@@ -56,6 +56,8 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
         tie_head,
         epochs,
         batch_size,
+        grad_accum,
+        max_grad_norm,
         lr,
         weight_decay,
         beta_1,

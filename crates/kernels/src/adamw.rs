@@ -1,5 +1,10 @@
 //! AdamW as a Burn optimizer.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use burn::{
     optim::{AdamWState, AdaptiveMomentumState, LearningRate, Optimizer},
     tensor::{Device, Tensor},
@@ -10,7 +15,7 @@ use crate::{flex, slices::AdamWStep};
 /// AdamW (Loshchilov and Hutter, 2019) with PyTorch's defaults and PyTorch's arithmetic.
 ///
 /// Its state is Burn's own, so parameter groups, schedulers and records keep working.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct AdamW {
     /// Decay rates of the first and the second moment.
     pub betas: [f64; 2],
@@ -18,12 +23,37 @@ pub struct AdamW {
     pub eps: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// What the next step multiplies gradients by, in the same pass.
+    pub gradient_scale: GradientScale,
+}
+
+/// A factor that a training loop may set before each step, as clipping does.
+#[derive(Debug, Clone)]
+pub struct GradientScale(Arc<AtomicU32>);
+
+impl Default for GradientScale {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(1.0_f32.to_bits())))
+    }
+}
+
+impl GradientScale {
+    /// Sets the factor, for all clones.
+    pub fn set(&self, factor: f32) {
+        self.0.store(factor.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The factor.
+    #[must_use]
+    pub fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Default for AdamW {
     /// The defaults of `torch.optim.AdamW`.
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
+        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, gradient_scale: GradientScale::default() }
     }
 }
 
@@ -37,10 +67,13 @@ impl Optimizer for AdamW {
         grad: Tensor<D>,
         state: Option<AdamWState<D>>,
     ) -> (Tensor<D>, Option<AdamWState<D>>) {
-        let state = state.map_or_else(
-            || AdaptiveMomentumState::new(0, tensor.zeros_like(), tensor.zeros_like()),
-            |state| state.momentum,
-        );
+        let (tensor, state) = if let Some(state) = state {
+            (tensor, state.momentum)
+        } else {
+            let [tensor, moment_1, moment_2] =
+                flex::start(&tensor).unwrap_or_else(|| [tensor.clone(), tensor.zeros_like(), tensor.zeros_like()]);
+            (tensor, AdaptiveMomentumState::new(0, moment_1, moment_2))
+        };
         let time = state.time + 1;
         let step = AdamWStep {
             lr,
@@ -48,6 +81,7 @@ impl Optimizer for AdamW {
             eps: self.eps,
             weight_decay: self.weight_decay,
             step: i32::try_from(time).unwrap_or(i32::MAX),
+            gradient_scale: self.gradient_scale.get(),
         };
         let [tensor, moment_1, moment_2] = adamw_step([tensor, grad, state.moment_1, state.moment_2], &step);
         (tensor, Some(AdamWState::new(AdaptiveMomentumState::new(time, moment_1, moment_2))))
@@ -74,8 +108,9 @@ pub fn adamw_step<const D: usize>(tensors: [Tensor<D>; 4], step: &AdamWStep) -> 
 #[must_use]
 pub fn portable_adamw_step<const D: usize>(
     [parameter, gradient, moment_1, moment_2]: [Tensor<D>; 4],
-    &AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step }: &AdamWStep,
+    &AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step, gradient_scale }: &AdamWStep,
 ) -> [Tensor<D>; 3] {
+    let gradient = gradient * gradient_scale;
     let moment_1 = moment_1 * beta_1 + gradient.clone() * (1.0 - beta_1);
     let moment_2 = moment_2 * beta_2 + gradient.square() * (1.0 - beta_2);
     let denominator = moment_2.clone().sqrt() / (1.0 - beta_2.powi(step)).sqrt() + eps;

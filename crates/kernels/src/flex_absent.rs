@@ -39,7 +39,15 @@ pub(crate) fn head_logits(_: &Tensor<2>, _: &Tensor<2>) -> Option<Tensor<2>> {
     None
 }
 
+pub(crate) fn squared_norm<const D: usize>(_: &Tensor<D>) -> Option<f64> {
+    None
+}
+
 pub(crate) fn head_loss(_: &Tensor<2>, _: &Tensor<2>, _: &[Target]) -> Option<Tensor<1>> {
+    None
+}
+
+pub(crate) fn start<const D: usize>(_: &Tensor<D>) -> Option<[Tensor<D>; 3]> {
     None
 }
 

@@ -26,6 +26,7 @@ mod head_loss;
 mod key_values;
 mod layer_norm;
 mod linear;
+mod norm;
 pub mod slices;
 
 #[cfg(feature = "flex")]
@@ -34,7 +35,7 @@ mod flex;
 #[path = "flex_absent.rs"]
 mod flex;
 
-pub use adamw::{AdamW, adamw_step, portable_adamw_step};
+pub use adamw::{AdamW, GradientScale, adamw_step, portable_adamw_step};
 pub use attention::{attention, portable_attention};
 pub use embedding::{embedding, portable_embedding};
 pub use gelu::{gelu, portable_gelu};
@@ -43,6 +44,7 @@ pub use head_loss::{head_loss, portable_head_loss};
 pub use key_values::{CacheLayout, KeyValues};
 pub use layer_norm::{layer_norm, portable_layer_norm};
 pub use linear::{linear, portable_linear};
+pub use norm::squared_norm;
 pub use slices::{AdamWStep, Layout, Target};
 
 /// Switches the fused paths off, or on again, for the whole process: for measuring what they gain.

@@ -76,6 +76,14 @@ impl Supervised {
         Self::mean_of_means(&[sequences], share_prefix)
     }
 
+    /// Multiplies the loss by a factor.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn scale(&mut self, factor: f64) {
+        for target in &mut self.targets {
+            target.weight = (f64::from(target.weight) * factor) as f32;
+        }
+    }
+
     /// Several batches at once. The loss is the plain mean of the batches' own means, as if each had
     /// been computed alone; a batch without a target is left out. None if there is no target at all.
     ///

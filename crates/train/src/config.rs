@@ -48,6 +48,10 @@ pub struct TrainConfig {
     pub max_steps: usize,
     /// Sequences in a batch.
     pub batch_size: usize,
+    /// Batches whose gradients make one update: memory of one, arithmetic of all together.
+    pub grad_accum: usize,
+    /// Longest gradient, as its norm over all parameters; longer ones are scaled down. 0 is no limit.
+    pub max_grad_norm: f64,
     /// Learning rate.
     pub lr: f64,
     /// Decoupled weight decay, on every parameter.
@@ -97,6 +101,8 @@ impl Default for TrainConfig {
             epochs: 2,
             max_steps: 0,
             batch_size: 8,
+            grad_accum: 1,
+            max_grad_norm: 0.0,
             lr: 5e-5,
             weight_decay: 0.1,
             beta_1: 0.9,
@@ -155,6 +161,7 @@ impl TrainConfig {
         let counts = [
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
+            ("grad_accum", self.grad_accum),
             ("eval_every", self.eval_every),
             ("response_tokens", self.response_tokens),
         ];
@@ -164,7 +171,12 @@ impl TrainConfig {
         if self.max_length < 2 {
             return fault("max_length", "a sequence needs at least 2 tokens".to_owned());
         }
-        for (key, value) in [("lr", self.lr), ("weight_decay", self.weight_decay), ("eps", self.eps)] {
+        for (key, value) in [
+            ("lr", self.lr),
+            ("weight_decay", self.weight_decay),
+            ("eps", self.eps),
+            ("max_grad_norm", self.max_grad_norm),
+        ] {
             if !value.is_finite() || value < 0.0 {
                 return fault(key, format!("{value} is not a number from 0 up"));
             }

@@ -126,7 +126,7 @@ pub fn pretrain(
         val_examples: text.held_out,
     })?;
     let mut optimizer =
-        ModuleOptimizer::from(AdamW { betas: [0.9, 0.95], eps: 1e-8, weight_decay: config.weight_decay });
+        ModuleOptimizer::from(AdamW { betas: [0.9, 0.95], weight_decay: config.weight_decay, ..AdamW::default() });
     let mut order = OrderStream::new(Order::Shuffle, config.seed);
     let lengths = vec![text.block_size; text.train];
     let mut blocks: Vec<usize> = Vec::new();
@@ -141,7 +141,7 @@ pub fn pretrain(
         let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
         let began = Instant::now();
         let lr = config.learning_rate(step);
-        let (updated, loss) = optimize(model, &mut optimizer, lr, &batch, Packing::default());
+        let (updated, loss) = optimize(model, &mut optimizer, lr, &[batch.clone()], Packing::default(), None);
         model = updated;
         if !loss.is_finite() {
             ending = Ending::NotFinite { step };

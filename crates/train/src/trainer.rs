@@ -6,11 +6,12 @@ use std::{
 };
 
 use burn::{
-    module::Module,
-    optim::{GradientsParams, ModuleOptimizer},
+    module::{Module, ModuleVisitor, Param},
+    optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer},
+    tensor::Tensor,
 };
 use gptune_data::{Batch, Loader, Order, OrderStream, Part, Tokenizer, VOCAB_SIZE};
-use gptune_kernels::AdamW;
+use gptune_kernels::{AdamW, GradientScale, squared_norm};
 use gptune_model::{GenerateOptions, Gpt2, Supervised};
 
 use crate::{
@@ -73,6 +74,10 @@ impl<'a> Trainer<'a> {
     /// If a part of the data that is needed has no batch.
     pub fn new(config: &'a TrainConfig, data: &'a Prepared, tokenizer: &'a Tokenizer) -> Result<Self, TrainError> {
         let train = data.loader(Part::Train)?;
+        if train.len() < config.grad_accum {
+            let problem = format!("{} batches make no step; lower it or --batch-size", train.len());
+            return Err(TrainError::Setting { key: "grad_accum", problem });
+        }
         let val = if config.eval { Some(data.loader(Part::Val)?) } else { None };
         Ok(Self { config, data, tokenizer, train, val })
     }
@@ -80,8 +85,13 @@ impl<'a> Trainer<'a> {
     /// Optimizer steps of the whole run.
     #[must_use]
     pub fn steps(&self) -> usize {
-        let all = self.config.epochs * self.train.len();
+        let all = self.config.epochs.saturating_mul(self.steps_per_epoch());
         if self.config.max_steps == 0 { all } else { all.min(self.config.max_steps) }
+    }
+
+    /// Updates in one pass over the training part; batches that make no whole update are left out.
+    fn steps_per_epoch(&self) -> usize {
+        self.train.len() / self.config.grad_accum
     }
 
     /// Runs the loop on `model`, whose device has autodiff. Setting `stop` ends it after the step at
@@ -97,7 +107,7 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         observer.event(&Event::Start {
             epochs: self.config.epochs,
-            steps_per_epoch: self.train.len(),
+            steps_per_epoch: self.steps_per_epoch(),
             steps: self.steps(),
             parameters: model.num_params(),
             train_examples: self.train.examples().len(),
@@ -118,11 +128,14 @@ impl<'a> Trainer<'a> {
 
     fn epochs(&self, mut model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let config = self.config;
+        let scale = GradientScale::default();
         let mut optimizer = ModuleOptimizer::from(AdamW {
             betas: [config.beta_1, config.beta_2],
             eps: config.eps,
             weight_decay: config.weight_decay,
+            gradient_scale: scale.clone(),
         });
+        let clipping = (config.max_grad_norm > 0.0).then_some((config.max_grad_norm, &scale));
         let mut order = self.order();
         // In PyTorch's order evaluations draw from the same stream; in the others they shall not matter.
         let mut evaluation_order = (config.order != Order::Torch).then(|| self.order());
@@ -131,24 +144,30 @@ impl<'a> Trainer<'a> {
         let (mut step, mut tokens_seen) = (0, 0);
         let mut newest = None;
         for epoch in 1..=config.epochs {
-            for batch in self.train.iter(&mut order) {
+            let mut batches = self.train.iter(&mut order);
+            loop {
+                let together: Vec<Batch> = batches.by_ref().take(config.grad_accum).collect();
+                if together.len() < config.grad_accum {
+                    break;
+                }
                 if step == self.steps() {
                     return Ok(Outcome::new(&model, Ending::Completed, step, newest.as_ref()));
                 }
                 let began = Instant::now();
-                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &batch, packing);
+                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &together, packing, clipping);
                 model = updated;
                 if !loss.is_finite() {
                     return Ok(Outcome::new(&model, Ending::NotFinite { step }, step, None));
                 }
-                tokens_seen += batch.padded_tokens();
+                let padded_tokens: usize = together.iter().map(Batch::padded_tokens).sum();
+                tokens_seen += padded_tokens;
                 observer.event(&Event::Step {
                     epoch,
                     step,
                     loss,
                     lr: config.lr,
-                    tokens: batch.tokens,
-                    padded_tokens: batch.padded_tokens(),
+                    tokens: together.iter().map(|batch| batch.tokens).sum(),
+                    padded_tokens,
                     seconds: began.elapsed().as_secs_f64(),
                 })?;
                 if step.is_multiple_of(config.eval_every)
@@ -162,9 +181,9 @@ impl<'a> Trainer<'a> {
                 }
                 step += 1;
                 if stop.load(Ordering::Relaxed) {
-                    return Ok(Outcome::new(&model, Ending::Interrupted, step, Some(&batch)));
+                    return Ok(Outcome::new(&model, Ending::Interrupted, step, together.last()));
                 }
-                newest = Some(batch);
+                newest = together.into_iter().last();
             }
             if epoch < config.epochs {
                 let so_far = Outcome::new(&model, Ending::Interrupted, step, newest.as_ref());
@@ -205,23 +224,58 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// One update, unless the loss is not a number. Returns the model and the loss before it.
+/// One update from the gradients of one or more batches, unless the loss is not a number. Returns the
+/// model and the loss before it: the mean over the targets of all batches.
+///
+/// With `clipping`, gradients are scaled so that their norm is at most the given one.
 pub(crate) fn optimize(
     model: Gpt2,
     optimizer: &mut ModuleOptimizer,
     lr: f64,
-    batch: &Batch,
+    batches: &[Batch],
     packing: Packing,
+    clipping: Option<(f64, &GradientScale)>,
 ) -> (Gpt2, f64) {
-    let Some(supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
-        // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
-        unreachable!("a batch without any target")
-    };
-    let loss = model.loss(&supervised);
-    let value = f64::from(loss.clone().into_scalar::<f32>());
-    if !value.is_finite() {
-        return (model, value);
+    let all: usize = batches.iter().map(Batch::target_tokens).sum();
+    let mut accumulator = GradientsAccumulator::new();
+    let mut value = 0.0;
+    for batch in batches {
+        let Some(mut supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
+            // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
+            unreachable!("a batch without any target")
+        };
+        if batches.len() > 1 {
+            // Each target weighs the same, whatever batch it is in.
+            supervised.scale(batch.target_tokens() as f64 / all as f64);
+        }
+        let loss = model.loss(&supervised);
+        value += f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return (model, value);
+        }
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        accumulator.accumulate(&model, gradients);
     }
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let gradients = accumulator.grads();
+    if let Some((max_norm, scale)) = clipping {
+        #[allow(clippy::cast_possible_truncation)]
+        scale.set(clip_factor(&model, &gradients, max_norm) as f32);
+    }
     (optimizer.step(lr, model, gradients), value)
+}
+
+/// What gradients are multiplied by so that their norm over all parameters is at most `max_norm`, as in
+/// `torch.nn.utils.clip_grad_norm_`.
+fn clip_factor(model: &Gpt2, gradients: &GradientsParams, max_norm: f64) -> f64 {
+    struct Squares<'a>(&'a GradientsParams, f64);
+    impl ModuleVisitor for Squares<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                self.1 += squared_norm(gradient);
+            }
+        }
+    }
+    let mut squares = Squares(gradients, 0.0);
+    model.visit(&mut squares);
+    (max_norm / (squares.1.sqrt() + 1e-6)).min(1.0)
 }

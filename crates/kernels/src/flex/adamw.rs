@@ -1,7 +1,21 @@
 use burn::{backend::Flex, tensor::Tensor};
 
-use super::{elements, into_vec, plain};
-use crate::slices::{AdamWStep, adamw, buffers};
+use super::{elements, from_vec, into_vec, plain};
+use crate::slices::{
+    AdamWStep, adamw,
+    buffers::{self, large_zeros},
+};
+
+/// A parameter as it is and two moments of zeros, all on large pages, or nothing for tensors elsewhere.
+pub(crate) fn start<const D: usize>(parameter: &Tensor<D>) -> Option<[Tensor<D>; 3]> {
+    let shape = parameter.dims();
+    let parameter = plain(parameter)?;
+    let mut copy = large_zeros(elements(&parameter).len());
+    copy.copy_from_slice(elements(&parameter));
+    let zeros = || large_zeros(copy.len());
+    let (moment_1, moment_2) = (zeros(), zeros());
+    Some([copy, moment_1, moment_2].map(|data| Tensor::from_primitive::<Flex>(from_vec(data, shape))))
+}
 
 /// [`crate::adamw_step`] on flex, or the tensors back for the portable path.
 ///

@@ -11,7 +11,9 @@ use burn::{
 };
 
 use super::{FlexTensor, Input, elements, from_vec, output, upstream};
-use crate::slices::{FEW, Matrix, MatrixMut, Onto, SOME, Stored, buffers, column_sums, few_rows, matmul, streamed};
+use crate::slices::{
+    FEW, Matrix, MatrixMut, Onto, SOME, Stored, buffers, column_sums, few_rows, matmul, streamed, transpose,
+};
 
 /// [`crate::linear()`] on flex, or nothing for tensors elsewhere.
 pub(crate) fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<2>> {
@@ -64,7 +66,15 @@ impl Backward<Flex, 3> for Linear {
         if let Some(x) = x {
             let mut gradient = vec![0.0; state.n * state.d_in];
             let weight = Matrix::new(elements(&state.weight), state.d_in, state.d_out);
-            matmul(MatrixMut::new(&mut gradient, state.n, state.d_in), d, weight.transposed(), Onto::Zero);
+            if state.d_in <= state.d_out {
+                // The crate is a third faster with the weight on the left, and turning the result
+                // takes a tenth of what that gains.
+                let mut turned = vec![0.0; state.n * state.d_in];
+                matmul(MatrixMut::new(&mut turned, state.d_in, state.n), weight, d.transposed(), Onto::Zero);
+                transpose(&turned, state.n, &mut gradient);
+            } else {
+                matmul(MatrixMut::new(&mut gradient, state.n, state.d_in), d, weight.transposed(), Onto::Zero);
+            }
             grads.register::<Flex>(x.id, from_vec(gradient, [state.n, state.d_in]));
         }
     }

@@ -11,6 +11,7 @@ mod head_logits;
 mod head_loss;
 mod layer_norm;
 mod linear;
+mod norm;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,7 +29,7 @@ use burn::{
     tensor::{DType, Tensor, TensorData},
 };
 
-pub(crate) use adamw::adamw_step;
+pub(crate) use adamw::{adamw_step, start};
 pub(crate) use attention::attention;
 pub(crate) use cached_attention::attend;
 pub(crate) use embedding::embedding;
@@ -37,6 +38,7 @@ pub(crate) use head_logits::head_logits;
 pub(crate) use head_loss::head_loss;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use norm::squared_norm;
 
 /// Flex under automatic differentiation, as `Device::flex().autodiff()` gives it. A device with
 /// gradient checkpointing is another type and takes the portable path.

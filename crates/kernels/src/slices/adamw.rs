@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::simd::vectorized;
+use super::simd::{LANES, vectorized};
 
 /// The numbers of one step, the same for every parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,8 @@ pub struct AdamWStep {
     pub weight_decay: f64,
     /// Number of this step, counting from 1.
     pub step: i32,
+    /// What gradients are multiplied by first: 1, or less to clip them.
+    pub gradient_scale: f32,
 }
 
 /// Elements that one task works on: 4 × 128 KiB stay in the second-level cache.
@@ -53,6 +55,30 @@ pub fn adamw(parameter: &mut [f32], gradient: &[f32], moment_1: &mut [f32], mome
         });
 }
 
+/// The sum of the squares of `values`; blocks are added in `f64`.
+#[must_use]
+pub fn squared_norm(values: &[f32]) -> f64 {
+    let blocks: Vec<f64> = values
+        .par_chunks(BLOCK)
+        .map(|block| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let mut lanes = [0.0_f32; LANES];
+                    let (chunks, rest) = block.as_chunks::<LANES>();
+                    for chunk in chunks {
+                        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                            *lane = x.mul_add(x, *lane);
+                        }
+                    }
+                    lanes.iter().chain(&[rest.iter().map(|x| x * x).sum()]).map(|&sum| f64::from(sum)).sum()
+                },
+            )
+        })
+        .collect();
+    blocks.iter().sum()
+}
+
 /// What a step multiplies and adds, rounded to `f32` once.
 #[derive(Clone, Copy)]
 struct Constants {
@@ -63,11 +89,12 @@ struct Constants {
     step_size: f32,
     correction_2: f32,
     eps: f32,
+    gradient_scale: f32,
 }
 
 impl From<AdamWStep> for Constants {
     #[allow(clippy::cast_possible_truncation)]
-    fn from(AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step }: AdamWStep) -> Self {
+    fn from(AdamWStep { lr, betas: [beta_1, beta_2], eps, weight_decay, step, gradient_scale }: AdamWStep) -> Self {
         Self {
             decay: (1.0 - lr * weight_decay) as f32,
             gain_1: (1.0 - beta_1) as f32,
@@ -76,6 +103,7 @@ impl From<AdamWStep> for Constants {
             step_size: (lr / (1.0 - beta_1.powi(step))) as f32,
             correction_2: (1.0 - beta_2.powi(step)).sqrt() as f32,
             eps: eps as f32,
+            gradient_scale,
         }
     }
 }
@@ -83,6 +111,7 @@ impl From<AdamWStep> for Constants {
 impl Constants {
     #[inline(always)]
     fn update(&self, p: &mut f32, g: f32, m: &mut f32, v: &mut f32) {
+        let g = g * self.gradient_scale;
         *m += (g - *m) * self.gain_1;
         *v = *v * self.beta_2 + g * g * self.gain_2;
         let denominator = v.sqrt() / self.correction_2 + self.eps;

@@ -30,7 +30,7 @@ pub fn take(length: usize) -> Vec<f32> {
     let mut buffers = lock();
     let buffers = buffers.get_or_insert_default();
     let fits = buffers.free.iter().position(|buffer| buffer.len() == length);
-    let buffer = fits.map_or_else(|| vec![0.0; length], |index| buffers.free.swap_remove(index));
+    let buffer = fits.map_or_else(|| large_zeros(length), |index| buffers.free.swap_remove(index));
     buffers.used.insert(buffer.as_ptr().addr());
     buffer
 }
@@ -49,6 +49,30 @@ pub fn give_back(buffer: Vec<f32>) {
     {
         buffers.free.push(buffer);
     }
+}
+
+/// Zeros, on large pages where the system has them for those who ask: what is as large as a model is
+/// read faster from them. Falls back to ordinary pages by itself.
+#[must_use]
+pub fn large_zeros(length: usize) -> Vec<f32> {
+    let zeros = vec![0.0_f32; length];
+    #[cfg(all(target_os = "linux", not(miri)))]
+    {
+        const PAGE: usize = 1 << 21;
+        let start = zeros.as_ptr().addr().next_multiple_of(PAGE);
+        let end = (zeros.as_ptr().addr() + size_of_val(zeros.as_slice())) / PAGE * PAGE;
+        if start < end {
+            let address = zeros.as_ptr().with_addr(start).cast_mut().cast();
+            // SAFETY: the range is within the vector's own memory, and the advice changes how it is
+            // backed, not what it holds. A system that does not know it answers with an error, which
+            // is no matter.
+            #[allow(unsafe_code)]
+            unsafe {
+                libc::madvise(address, end - start, libc::MADV_HUGEPAGE);
+            }
+        }
+    }
+    zeros
 }
 
 fn lock() -> MutexGuard<'static, Option<Buffers>> {

@@ -127,6 +127,29 @@ pub fn layer_norm_parameters_backward(x: &[f32], moments: &[Moments], gradient: 
     result
 }
 
+/// `x` `[m, columns]` as `[columns, m]`, into `out`.
+///
+/// # Panics
+///
+/// If the lengths do not fit.
+pub fn transpose(x: &[f32], columns: usize, out: &mut [f32]) {
+    const SIDE: usize = 16;
+    let m = x.len() / columns.max(1);
+    assert!(x.len() == m * columns && out.len() == x.len(), "{m} x {columns} numbers");
+    out.par_chunks_mut((SIDE * m).max(1)).enumerate().for_each(|(block, out)| {
+        let start = block * SIDE;
+        // Squares, so that what is read and what is written stay in the cache.
+        for first in (0..m).step_by(SIDE) {
+            let height = SIDE.min(m - first);
+            for (column, out) in out.chunks_exact_mut(m).enumerate() {
+                for (row, out) in out[first..first + height].iter_mut().enumerate() {
+                    *out = x[(first + row) * columns + start + column];
+                }
+            }
+        }
+    });
+}
+
 /// Sums of the columns of `x` `[N, C]`: the gradient of a bias.
 ///
 /// # Panics

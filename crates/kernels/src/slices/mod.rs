@@ -22,7 +22,7 @@ mod matrix;
 mod simd;
 mod streamed;
 
-pub use adamw::{AdamWStep, adamw};
+pub use adamw::{AdamWStep, adamw, squared_norm};
 pub use attention::{attention, attention_backward};
 pub use cached_attention::{CachedRows, cached_attention};
 pub use cross_entropy::{HeadGradients, Target, head_cross_entropy};
@@ -32,6 +32,7 @@ pub use few_rows::{FEW, few_rows, few_rows_transposed};
 pub use gelu::{gelu, gelu_backward};
 pub use layer_norm::{
     LayerNormGradients, Moments, column_sums, layer_norm, layer_norm_backward, layer_norm_parameters_backward,
+    transpose,
 };
 pub use layout::Layout;
 pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial, matmul_totals};

@@ -33,7 +33,8 @@ fn fused_equals_portable_on_long_and_odd_tensors() {
         let mut fused = [random(shape, &device), zeros(), zeros()];
         let mut portable = fused.clone();
         for step in 1..=3 {
-            let step = AdamWStep { lr: 1e-2, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, step };
+            let step =
+                AdamWStep { lr: 1e-2, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, step, gradient_scale: 0.5 };
             let gradient = random(shape, &device);
             let with_gradient = |[p, m, v]: [Tensor<2>; 3]| [p, gradient.clone(), m, v];
             fused = adamw_step(with_gradient(fused), &step);

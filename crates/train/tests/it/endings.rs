@@ -79,3 +79,33 @@ fn two_runs_are_equal_bit_by_bit() {
     };
     assert_eq!(losses(), losses());
 }
+
+/// Losses of the steps of a run.
+fn step_losses(config: &gptune_train::TrainConfig) -> Vec<f64> {
+    let (_, recorder) = world::run(config, None);
+    let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(*loss) } else { None };
+    recorder.events.iter().filter_map(loss).collect()
+}
+
+#[test]
+fn two_batches_of_four_train_as_one_of_eight() {
+    let whole = gptune_train::TrainConfig { max_steps: 6, eval: false, ..world::config() };
+    let halves = gptune_train::TrainConfig { batch_size: whole.batch_size / 2, grad_accum: 2, ..whole.clone() };
+    let (whole, halves) = (step_losses(&whole), step_losses(&halves));
+    assert_eq!(whole.len(), 6);
+    for (a, b) in whole.iter().zip(&halves) {
+        assert!((a - b).abs() < 1e-5 * a, "{whole:?} {halves:?}");
+    }
+}
+
+#[test]
+fn clipping_matters_only_when_gradients_are_long() {
+    let config = gptune_train::TrainConfig { max_steps: 6, eval: false, ..world::config() };
+    let free = step_losses(&config);
+    let loose = step_losses(&gptune_train::TrainConfig { max_grad_norm: 1e6, ..config.clone() });
+    assert_eq!(free, loose);
+    // AdamW does not see a constant factor, but one that changes from step to step.
+    let tight = step_losses(&gptune_train::TrainConfig { max_grad_norm: 1e-3, ..config });
+    assert_ne!(free, tight);
+    assert_eq!(free[0], tight[0]);
+}
