@@ -141,7 +141,8 @@ pub fn pretrain(
         let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
         let began = Instant::now();
         let lr = config.learning_rate(step);
-        let (updated, loss) = optimize(model, &mut optimizer, lr, &[batch.clone()], Packing::default(), None);
+        let (updated, loss) =
+            optimize(model, &mut optimizer, lr, std::slice::from_ref(&batch), Packing::default(), None);
         model = updated;
         if !loss.is_finite() {
             ending = Ending::NotFinite { step };

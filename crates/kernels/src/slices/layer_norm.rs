@@ -127,52 +127,6 @@ pub fn layer_norm_parameters_backward(x: &[f32], moments: &[Moments], gradient: 
     result
 }
 
-/// `x` `[m, columns]` as `[columns, m]`, into `out`.
-///
-/// # Panics
-///
-/// If the lengths do not fit.
-pub fn transpose(x: &[f32], columns: usize, out: &mut [f32]) {
-    const SIDE: usize = 16;
-    let m = x.len() / columns.max(1);
-    assert!(x.len() == m * columns && out.len() == x.len(), "{m} x {columns} numbers");
-    out.par_chunks_mut((SIDE * m).max(1)).enumerate().for_each(|(block, out)| {
-        let start = block * SIDE;
-        // Squares, so that what is read and what is written stay in the cache.
-        for first in (0..m).step_by(SIDE) {
-            let height = SIDE.min(m - first);
-            for (column, out) in out.chunks_exact_mut(m).enumerate() {
-                for (row, out) in out[first..first + height].iter_mut().enumerate() {
-                    *out = x[(first + row) * columns + start + column];
-                }
-            }
-        }
-    });
-}
-
-/// Sums of the columns of `x` `[N, C]`: the gradient of a bias.
-///
-/// # Panics
-///
-/// If `columns` is 0.
-#[must_use]
-pub fn column_sums(x: &[f32], columns: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; columns];
-    sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(block, sums)| {
-        vectorized(
-            #[inline(always)]
-            || {
-                for row in x.chunks_exact(columns) {
-                    for (sum, &x) in sums.iter_mut().zip(&row[block * COLUMNS..]) {
-                        *sum += x;
-                    }
-                }
-            },
-        );
-    });
-    sums
-}
-
 #[inline(always)]
 fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];

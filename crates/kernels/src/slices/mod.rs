@@ -11,6 +11,7 @@ mod adamw;
 mod attention;
 pub mod buffers;
 mod cached_attention;
+mod columns;
 mod cross_entropy;
 mod embedding;
 mod exp;
@@ -25,15 +26,13 @@ mod streamed;
 pub use adamw::{AdamWStep, adamw, squared_norm};
 pub use attention::{attention, attention_backward};
 pub use cached_attention::{CachedRows, cached_attention};
+pub use columns::{column_sums, transpose};
 pub use cross_entropy::{HeadGradients, Target, head_cross_entropy};
 pub use embedding::{embedding, embedding_backward};
 pub use exp::exp;
 pub use few_rows::{FEW, few_rows, few_rows_transposed};
 pub use gelu::{gelu, gelu_backward};
-pub use layer_norm::{
-    LayerNormGradients, Moments, column_sums, layer_norm, layer_norm_backward, layer_norm_parameters_backward,
-    transpose,
-};
+pub use layer_norm::{LayerNormGradients, Moments, layer_norm, layer_norm_backward, layer_norm_parameters_backward};
 pub use layout::Layout;
 pub use matrix::{Matrix, MatrixMut, Onto, matmul, matmul_serial, matmul_totals};
 pub use streamed::{SOME, Stored, streamed};
