@@ -1,18 +1,8 @@
 use std::sync::Arc;
 
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::base::Checkpointer,
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-    },
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 
-use super::{Input, elements, from_vec, output, upstream};
+use super::{Backward, Checkpointer, Flex, Gradients, Input, Ops, elements, from_vec, output, upstream};
 use crate::slices;
 
 /// [`crate::embedding()`] on flex, or nothing for tensors elsewhere.

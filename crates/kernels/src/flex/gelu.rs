@@ -1,16 +1,6 @@
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::base::Checkpointer,
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-    },
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 
-use super::{FlexTensor, Input, elements, from_vec, output, upstream};
+use super::{Backward, Checkpointer, Flex, FlexTensor, Gradients, Input, Ops, elements, from_vec, output, upstream};
 use crate::slices;
 
 /// [`crate::gelu()`] on flex, or nothing for tensors elsewhere.

@@ -1,18 +1,8 @@
 use std::sync::Arc;
 
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::base::Checkpointer,
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-    },
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 
-use super::{FlexTensor, Input, elements, from_vec, output, upstream};
+use super::{Backward, Checkpointer, Flex, FlexTensor, Gradients, Input, Ops, elements, from_vec, output, upstream};
 use crate::slices::{self, LayerNormGradients, Moments};
 
 /// [`crate::layer_norm()`] on flex, or nothing for tensors elsewhere.

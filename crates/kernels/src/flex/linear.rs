@@ -1,16 +1,6 @@
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::base::Checkpointer,
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-    },
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 
-use super::{FlexTensor, Input, elements, from_vec, output, upstream};
+use super::{Backward, Checkpointer, Flex, FlexTensor, Gradients, Input, Ops, elements, from_vec, output, upstream};
 use crate::slices::{
     FEW, Matrix, MatrixMut, Onto, SOME, Stored, buffers, column_sums, few_rows, matmul, streamed, transpose,
 };

@@ -19,7 +19,7 @@ use burn::{
     backend::{
         Autodiff, Flex,
         autodiff::{
-            checkpoint::strategy::NoCheckpointing,
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
             ops::{Backward, NodeGuard, Ops, OpsKind},
         },
