@@ -96,7 +96,9 @@ impl Gpt2 {
         let mut outgrown = Vec::new();
         let Some((mut cache, mut logits)) = self.start(&texts) else { return Some(outgrown) };
         loop {
-            for (text, logits) in texts.iter_mut().zip(&logits).filter(|(text, _)| !text.finished) {
+            for (text, logits) in
+                texts.iter_mut().zip(logits.chunks(self.vocab_size())).filter(|(text, _)| !text.finished)
+            {
                 text.extend(logits);
                 if text.finished && !done(text.index, text.new_ids()) {
                     return None;
@@ -128,7 +130,7 @@ impl Gpt2 {
             while !text.finished {
                 let seen = Packed::new(&[&text.ids[text.ids.len().saturating_sub(context)..]], false);
                 let logits = self.last_logits(self.blocks(&seen), &seen);
-                text.extend(&logits[0]);
+                text.extend(&logits);
             }
             if !done(text.index, text.new_ids()) {
                 return;
@@ -136,9 +138,9 @@ impl Gpt2 {
         }
     }
 
-    /// The first pass over texts: what is kept of them, and the logits of each one's next token.
+    /// The first pass over texts: what is kept of them, and the logits of each one's next token, `[B, V]`.
     /// None if there is no text.
-    fn start(&self, texts: &[Text<'_>]) -> Option<(Cache, Vec<Vec<f32>>)> {
+    fn start(&self, texts: &[Text<'_>]) -> Option<(Cache, Vec<f32>)> {
         let ids: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
         if ids.is_empty() {
             return None;
@@ -155,8 +157,8 @@ impl Gpt2 {
         Some((Cache { layout: CacheLayout::new(packed.layout()), layers }, logits))
     }
 
-    /// The logits that follow each text's last token, `V` for each.
-    fn step(&self, texts: &[Text<'_>], cache: &mut Cache) -> Vec<Vec<f32>> {
+    /// The logits that follow each text's last token, `[B, V]`.
+    fn step(&self, texts: &[Text<'_>], cache: &mut Cache) -> Vec<f32> {
         // Finished texts may be at the end of the context.
         let last = self.context_length() - 1;
         let positions: Vec<u32> =
@@ -167,21 +169,20 @@ impl Gpt2 {
         for (block, layer) in self.h.iter().zip(&mut cache.layers) {
             x = block.forward(x, Context::Continue(&cache.layout, layer));
         }
-        self.rows_of_logits(x)
+        self.logits_of_rows(x)
     }
 
-    /// The logits that follow each sequence's last position, from the blocks' output `[N, C]`.
-    fn last_logits(&self, x: Tensor<2>, packed: &Packed) -> Vec<Vec<f32>> {
+    /// The logits that follow each sequence's last position, `[B, V]`, from the blocks' output `[N, C]`.
+    fn last_logits(&self, x: Tensor<2>, packed: &Packed) -> Vec<f32> {
         let rows: Vec<i64> = packed.last_rows().into_iter().map(i64::from).collect();
         let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &x.device());
-        self.rows_of_logits(x.select(0, rows))
+        self.logits_of_rows(x.select(0, rows))
     }
 
-    fn rows_of_logits(&self, x: Tensor<2>) -> Vec<Vec<f32>> {
+    fn logits_of_rows(&self, x: Tensor<2>) -> Vec<f32> {
         let logits = head_logits(self.ln_f.forward(x), self.head_weight()); // [B, V]
         let values = logits.into_data().try_into_vec::<f32>();
-        let values = values.unwrap_or_else(|error| unreachable!("logits are f32: {error:?}"));
-        values.chunks(self.vocab_size()).map(<[f32]>::to_vec).collect()
+        values.unwrap_or_else(|error| unreachable!("logits are f32: {error:?}"))
     }
 }
 

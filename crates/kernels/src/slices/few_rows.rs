@@ -5,11 +5,15 @@
 
 use rayon::prelude::*;
 
-use super::simd::{prefetch, vectorized};
+use super::{
+    matrix::MatrixMut,
+    simd::{prefetch, vectorized},
+    streamed::columns_of_a_task,
+};
 
 /// Most rows that these loops are for; with more, a general product is faster.
 pub const FEW: usize = 4;
-/// Columns that one task works on: 2 KiB of each row of the matrix.
+/// Most columns that one task works on: 2 KiB of each row of the matrix.
 const COLUMNS: usize = 512;
 /// Rows of the matrix that are added at once.
 const DEPTH: usize = 8;
@@ -28,32 +32,19 @@ const AHEAD: usize = 1536;
 pub fn few_rows(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32]) {
     let (m, n) = (x.len() / k, matrix.len() / k);
     assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
-    let blocks: Vec<Vec<f32>> = (0..n.div_ceil(COLUMNS))
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|block| {
-            let start = block * COLUMNS;
-            let width = COLUMNS.min(n - start);
-            let mut sums = vec![0.0; m * width];
-            vectorized(
-                #[inline(always)]
-                || columns(x, matrix, k, n, start, width, &mut sums),
-            );
-            sums
-        })
-        .collect();
-    for (out, row) in out.chunks_exact_mut(n).zip(0..) {
-        for (out, sums) in out.chunks_mut(COLUMNS).zip(&blocks) {
-            let width = out.len();
-            for (out, sum) in out.iter_mut().zip(&sums[row * width..]) {
-                *out += sum;
-            }
-        }
-    }
+    let width = columns_of_a_task(n, 16, COLUMNS);
+    let tasks = MatrixMut::new(out, m, n).split_columns(width).into_par_iter().enumerate();
+    tasks.with_max_len(1).for_each(|(task, mut out)| {
+        vectorized(
+            #[inline(always)]
+            || columns(x, matrix, k, n, task * width, &mut out),
+        );
+    });
 }
 
 #[inline(always)]
-fn columns(x: &[f32], matrix: &[f32], k: usize, n: usize, start: usize, width: usize, sums: &mut [f32]) {
+fn columns(x: &[f32], matrix: &[f32], k: usize, n: usize, start: usize, out: &mut MatrixMut<'_>) {
+    let width = out.row(0).len();
     for depth in (0..k).step_by(DEPTH) {
         if depth + DEPTH <= k {
             let rows: [&[f32]; DEPTH] = std::array::from_fn(|i| &matrix[(depth + i) * n + start..][..width]);
@@ -61,22 +52,28 @@ fn columns(x: &[f32], matrix: &[f32], k: usize, n: usize, start: usize, width: u
                 let next = (depth + DEPTH + i) * n + start;
                 prefetch(matrix.get(next..(next + width).min(matrix.len())).unwrap_or_default());
             }
-            for (sums, x) in sums.chunks_exact_mut(width).zip(x.chunks_exact(k)) {
-                let x: [f32; DEPTH] = std::array::from_fn(|i| x[depth + i]);
-                for j in 0..width {
-                    sums[j] = (0..DEPTH).fold(sums[j], |sum, i| x[i].mul_add(rows[i][j], sum));
-                }
+            for (row, x) in x.chunks_exact(k).enumerate() {
+                add_rows(&mut out.row(row)[..width], std::array::from_fn(|i| x[depth + i]), rows);
             }
         } else {
-            for row in depth..k {
-                let values = &matrix[row * n + start..][..width];
-                for (sums, x) in sums.chunks_exact_mut(width).zip(x.chunks_exact(k)) {
-                    for (sum, &value) in sums.iter_mut().zip(values) {
-                        *sum = x[row].mul_add(value, *sum);
+            for depth in depth..k {
+                let values = &matrix[depth * n + start..][..width];
+                for (row, x) in x.chunks_exact(k).enumerate() {
+                    for (sum, &value) in out.row(row).iter_mut().zip(values) {
+                        *sum = x[depth].mul_add(value, *sum);
                     }
                 }
             }
         }
+    }
+}
+
+/// A function of its own, because its signature says that `sums` and `rows` do not overlap.
+#[inline(always)]
+fn add_rows(sums: &mut [f32], x: [f32; DEPTH], rows: [&[f32]; DEPTH]) {
+    let rows = rows.map(|row| &row[..sums.len()]);
+    for j in 0..sums.len() {
+        sums[j] = (0..DEPTH).fold(sums[j], |sum, i| x[i].mul_add(rows[i][j], sum));
     }
 }
 
@@ -89,33 +86,21 @@ fn columns(x: &[f32], matrix: &[f32], k: usize, n: usize, start: usize, width: u
 pub fn few_rows_transposed(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32]) {
     let (m, n) = (x.len() / k, matrix.len() / k);
     assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
-    let blocks: Vec<Vec<f32>> = matrix
-        .par_chunks(ROWS * k)
-        .enumerate()
-        .map(|(block, rows)| {
-            let mut dots = vec![0.0; m * (rows.len() / k)];
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (index, (row, dots)) in rows.chunks_exact(k).zip(dots.chunks_exact_mut(m)).enumerate() {
-                        let ahead = (block * ROWS + index) * k + AHEAD;
-                        prefetch(matrix.get(ahead..(ahead + k).min(matrix.len())).unwrap_or_default());
-                        for (dot, x) in dots.iter_mut().zip(x.chunks_exact(k)) {
-                            *dot = product(row, x);
-                        }
+    let tasks = matrix.par_chunks(ROWS * k).zip(MatrixMut::new(out, m, n).split_columns(ROWS)).enumerate();
+    tasks.for_each(|(task, (rows, mut out))| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (index, row) in rows.chunks_exact(k).enumerate() {
+                    let ahead = (task * ROWS + index) * k + AHEAD;
+                    prefetch(matrix.get(ahead..(ahead + k).min(matrix.len())).unwrap_or_default());
+                    for (to, x) in x.chunks_exact(k).enumerate() {
+                        out.row(to)[index] = product(row, x);
                     }
-                },
-            );
-            dots
-        })
-        .collect();
-    for (row, out) in out.chunks_exact_mut(n).enumerate() {
-        for (out, dots) in out.chunks_mut(ROWS).zip(&blocks) {
-            for (out, dots) in out.iter_mut().zip(dots.chunks_exact(m)) {
-                *out = dots[row];
-            }
-        }
-    }
+                }
+            },
+        );
+    });
 }
 
 #[inline(always)]

@@ -15,16 +15,24 @@ pub(super) fn vectorized<R>(work: impl FnMut() -> R) -> R {
 
 /// Asks the memory for a slice that will be read soon, one cache line after the other.
 #[inline(always)]
-#[allow(unsafe_code)]
 pub(super) fn prefetch(slice: &[f32]) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
     for line in slice.chunks(16) {
+        prefetch_line(line, 0);
+    }
+}
+
+/// Asks the memory for the cache line of one element; nothing happens if there is none.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn prefetch_line(slice: &[f32], index: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint that reads nothing; SSE is part of every x86_64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        // SAFETY: a hint that reads nothing, for any address; SSE is part of every x86_64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(index).cast()) };
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = slice;
+    let _ = (slice, index);
 }
 
 /// Called as `FnMut`, because a closure called by value goes through a shim that is never inlined.

@@ -4,17 +4,13 @@
 //! rearranged, `[k, m]`, and stay in the cache; the matrix streams by, a few of its columns against all
 //! rows at once.
 
-use std::array;
-
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::simd::prefetch;
+use super::{matrix::MatrixMut, simd::prefetch_line};
 
 /// Most rows that [`streamed`] is faster for than a general product.
 pub const SOME: usize = 64;
-/// Columns of the matrix that one task works on, a multiple of the tiles' widths.
-const COLUMNS: usize = 480;
 /// Rows of the matrix that are worked on at once.
 const DEPTH: usize = 64;
 
@@ -35,7 +31,15 @@ pub enum Stored {
 pub fn streamed(x: &[f32], matrix: &[f32], stored: Stored, k: usize, out: &mut [f32]) {
     let (m, n) = (x.len() / k, matrix.len() / k);
     assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
-    Arch::new().dispatch(Product { x, matrix, stored, k, m, n, out });
+    Arch::new().dispatch(Product { x, matrix, stored, k, m, n, out: MatrixMut::new(out, m, n) });
+}
+
+/// Columns of an output of `n` that one task works on, a multiple of `unit`, at most `most`: as many
+/// tasks for each thread as for the next.
+pub(super) fn columns_of_a_task(n: usize, unit: usize, most: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let tasks = n.div_ceil(most).next_multiple_of(threads);
+    n.div_ceil(tasks).next_multiple_of(unit)
 }
 
 struct Product<'a> {
@@ -45,7 +49,7 @@ struct Product<'a> {
     k: usize,
     m: usize,
     n: usize,
-    out: &'a mut [f32],
+    out: MatrixMut<'a>,
 }
 
 impl WithSimd for Product<'_> {
@@ -55,10 +59,10 @@ impl WithSimd for Product<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // Tiles that fill the registers.
         match (S::REGISTER_COUNT >= 32, self.stored, self.m <= S::F32_LANES) {
-            (true, Stored::ByRow, _) => self.by_row::<S, 12>(simd),
-            (false, Stored::ByRow, _) => self.by_row::<S, 6>(simd),
-            (true, Stored::Transposed, true) => self.transposed::<S, 12, 1>(simd),
-            (true, Stored::Transposed, false) => self.transposed::<S, 12, 2>(simd),
+            (true, Stored::ByRow, _) => self.by_row::<S, 8, 3>(simd),
+            (false, Stored::ByRow, _) => self.by_row::<S, 4, 3>(simd),
+            (true, Stored::Transposed, true) => self.transposed::<S, 8, 1>(simd),
+            (true, Stored::Transposed, false) => self.transposed::<S, 8, 2>(simd),
             (false, Stored::Transposed, true) => self.transposed::<S, 6, 1>(simd),
             (false, Stored::Transposed, false) => self.transposed::<S, 6, 2>(simd),
         }
@@ -66,97 +70,131 @@ impl WithSimd for Product<'_> {
 }
 
 impl Product<'_> {
-    /// Tiles of `ROWS` rows of `x` by two vectors of columns.
-    fn by_row<S: Simd, const ROWS: usize>(self, simd: S) {
+    /// Tiles of `ROWS` rows of `x` by `VECTORS` vectors of columns.
+    fn by_row<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let Self { x, matrix, k, m, n, out, .. } = self;
-        let width = 2 * S::F32_LANES;
-        let groups = m.div_ceil(ROWS);
+        let width = VECTORS * S::F32_LANES;
         let rows = turned(x, k, ROWS);
-        let block = |start: usize| -> Vec<f32> {
-            let columns = COLUMNS.min(n - start);
-            let padded = columns.next_multiple_of(width);
-            // [groups × ROWS, padded]
-            let mut sums = vec![0.0; groups * ROWS * padded];
-            let mut edge = vec![0.0; DEPTH * width];
-            for depth in (0..k).step_by(DEPTH) {
-                let count = DEPTH.min(k - depth);
-                simd.vectorize(Call(
-                    #[inline(always)]
-                    || {
-                        for column in (0..columns).step_by(width) {
-                            let whole = column + width <= columns;
-                            let (values, stride) = if whole {
-                                (&matrix[depth * n + start + column..], n)
-                            } else {
-                                for row in 0..count {
-                                    let values = &matrix[(depth + row) * n + start..][column..columns];
-                                    edge[row * width..][..values.len()].copy_from_slice(values);
-                                }
-                                (&edge[..], width)
-                            };
-                            for group in 0..groups {
-                                let rows = &rows[(group * k + depth) * ROWS..][..count * ROWS];
-                                let rows = rows.as_chunks::<ROWS>().0;
-                                let tile = tile_by_row::<S, ROWS>(simd, rows, values, stride);
-                                for row in 0..ROWS {
-                                    let sums = &mut sums[(group * ROWS + row) * padded + column..][..width];
-                                    let sums = S::as_mut_simd_f32s(sums).0;
-                                    sums[0] = simd.add_f32s(sums[0], tile[row][0]);
-                                    sums[1] = simd.add_f32s(sums[1], tile[row][1]);
+        let groups = m.div_ceil(ROWS);
+        let columns = columns_of_a_task(n, width, 10 * width);
+        out.split_columns(columns).into_par_iter().enumerate().with_max_len(1).for_each(|(task, mut out)| {
+            let start = task * columns;
+            let columns = columns.min(n - start);
+            // Rows of the matrix and of the output often lie a multiple of 4 KiB apart, where they push
+            // each other out of the cache, so what is used several times is used side by side:
+            // [columns / width, groups × ROWS, width] and [DEPTH, width].
+            let mut sums = vec![0.0; columns.div_ceil(width) * groups * ROWS * width];
+            let mut panel = vec![0.0; DEPTH * width];
+            simd.vectorize(Call(
+                #[inline(always)]
+                || {
+                    for depth in (0..k).step_by(DEPTH) {
+                        let count = DEPTH.min(k - depth);
+                        for (tile, sums) in sums.chunks_exact_mut(groups * ROWS * width).enumerate() {
+                            let column = tile * width;
+                            let left = width.min(columns - column);
+                            if left < width {
+                                for (row, panel) in panel.chunks_exact_mut(width).enumerate().take(count) {
+                                    let values = &matrix[(depth + row) * n + start + column..][..left];
+                                    panel[..left].copy_from_slice(values);
                                 }
                             }
-                            // What the next rows hold of these columns.
-                            for row in depth + count..(depth + 2 * count).min(k) {
-                                let ahead = row * n + start + column;
-                                prefetch(&matrix[ahead..(ahead + width).min(matrix.len())]);
+                            // What comes next is asked for while these columns are worked on, each
+                            // group of rows taking its share.
+                            let next = if column + width < columns {
+                                depth * n + start + column + width
+                            } else {
+                                (depth + count) * n + start
+                            };
+                            let tiles = sums.chunks_exact_mut(ROWS * width).zip(rows.chunks_exact(k * ROWS));
+                            for (group, (sums, rows)) in tiles.enumerate() {
+                                let rows = rows[depth * ROWS..][..count * ROWS].as_chunks::<ROWS>().0;
+                                let mut row = next;
+                                let ahead = inlined(
+                                    #[inline(always)]
+                                    || {
+                                        let mut line = group;
+                                        while line < VECTORS {
+                                            prefetch_line(matrix, row + line * S::F32_LANES);
+                                            line += groups;
+                                        }
+                                        row += n;
+                                    },
+                                );
+                                if left == width && group == 0 {
+                                    let values = matrix[depth * n + start + column..].chunks(n);
+                                    let panel = panel.chunks_exact_mut(width);
+                                    tile_by_row::<S, ROWS, VECTORS>(
+                                        simd,
+                                        rows,
+                                        values.zip(panel).map(copied::<S, VECTORS>),
+                                        ahead,
+                                        sums,
+                                    );
+                                } else {
+                                    let values = panel.chunks_exact(width).map(vectors::<S, VECTORS>);
+                                    tile_by_row::<S, ROWS, VECTORS>(simd, rows, values, ahead, sums);
+                                }
                             }
                         }
-                    },
-                ));
-            }
-            sums.chunks_exact(padded).take(m).flat_map(|sums| &sums[..columns]).copied().collect()
-        };
-        let blocks: Vec<Vec<f32>> = (0..n).into_par_iter().step_by(COLUMNS).with_max_len(1).map(block).collect();
-        add_blocks(&blocks, n, out);
+                    }
+                    for (tile, sums) in sums.chunks_exact(groups * ROWS * width).enumerate() {
+                        for (row, sums) in sums.chunks_exact(width).enumerate().take(m) {
+                            for (out, sum) in out.row(row)[tile * width..].iter_mut().zip(sums) {
+                                *out += sum;
+                            }
+                        }
+                    }
+                },
+            ));
+        });
     }
 
     /// Tiles of `COLS` columns of the matrix by vectors of rows of `x`.
     fn transposed<S: Simd, const COLS: usize, const VECTORS: usize>(self, simd: S) {
         let Self { x, matrix, k, m, n, out, .. } = self;
         let height = VECTORS * S::F32_LANES;
-        let groups = m.div_ceil(height);
         let rows = turned(x, k, height);
-        let block = |start: usize| -> Vec<f32> {
-            let columns = COLUMNS.min(n - start);
-            // [m, columns]
-            let mut block = vec![0.0; m * columns];
+        let columns = columns_of_a_task(n, COLS, 64 * COLS);
+        out.split_columns(columns).into_par_iter().enumerate().with_max_len(1).for_each(|(task, mut out)| {
             let mut values = vec![0.0; height];
             simd.vectorize(Call(
                 #[inline(always)]
                 || {
+                    let start = task * columns;
+                    let columns = columns.min(n - start);
                     for first in (0..columns).step_by(COLS) {
                         // Beyond the last column, the last one again.
                         let tile_columns: [&[f32]; COLS] =
-                            array::from_fn(|i| &matrix[(start + (first + i).min(columns - 1)) * k..][..k]);
-                        for group in 0..groups {
-                            let rows = S::as_simd_f32s(&rows[group * k * height..][..k * height]).0;
-                            let tile = tile_transposed::<S, COLS, VECTORS>(simd, tile_columns, rows.as_chunks().0);
-                            for column in 0..COLS.min(columns - first) {
-                                for (to, from) in S::as_mut_simd_f32s(&mut values).0.iter_mut().zip(tile[column]) {
+                            std::array::from_fn(|i| &matrix[(start + (first + i).min(columns - 1)) * k..][..k]);
+                        for (group, rows) in rows.chunks_exact(k * height).enumerate() {
+                            let rows = S::as_simd_f32s(rows).0;
+                            // The next columns, while these are worked on.
+                            let next = (start + first + COLS) * k;
+                            let tile = tile_transposed::<S, COLS, VECTORS>(
+                                simd,
+                                tile_columns,
+                                rows.as_chunks().0,
+                                #[inline(always)]
+                                |depth| {
+                                    if group == 0 {
+                                        prefetch_line(matrix, next + depth * COLS);
+                                    }
+                                },
+                            );
+                            for (column, sums) in tile.into_iter().enumerate().take(columns - first) {
+                                for (to, from) in S::as_mut_simd_f32s(&mut values).0.iter_mut().zip(sums) {
                                     *to = from;
                                 }
                                 for (row, &value) in values.iter().enumerate().take(m - group * height) {
-                                    block[(group * height + row) * columns + first + column] = value;
+                                    out.row(group * height + row)[first + column] += value;
                                 }
                             }
                         }
                     }
                 },
             ));
-            block
-        };
-        let blocks: Vec<Vec<f32>> = (0..n).into_par_iter().step_by(COLUMNS).with_max_len(1).map(block).collect();
-        add_blocks(&blocks, n, out);
+        });
     }
 }
 
@@ -173,18 +211,6 @@ fn turned(x: &[f32], k: usize, height: usize) -> Vec<f32> {
     turned
 }
 
-/// Adds blocks `[m, COLUMNS]` side by side to `out` `[m, n]`.
-fn add_blocks(blocks: &[Vec<f32>], n: usize, out: &mut [f32]) {
-    for (row, out) in out.chunks_exact_mut(n).enumerate() {
-        for (out, sums) in out.chunks_mut(COLUMNS).zip(blocks) {
-            let width = out.len();
-            for (out, sum) in out.iter_mut().zip(&sums[row * width..]) {
-                *out += sum;
-            }
-        }
-    }
-}
-
 struct Call<F>(F);
 
 impl<F: FnMut()> NullaryFnOnce for Call<F> {
@@ -196,24 +222,53 @@ impl<F: FnMut()> NullaryFnOnce for Call<F> {
     }
 }
 
+/// A closure as it is: an attribute on one needs it to be an argument.
 #[inline(always)]
-fn tile_by_row<S: Simd, const ROWS: usize>(
+fn inlined<F: FnMut()>(closure: F) -> F {
+    closure
+}
+
+/// Vectors of a row.
+#[inline(always)]
+fn vectors<S: Simd, const VECTORS: usize>(values: &[f32]) -> [S::f32s; VECTORS] {
+    let values = S::as_simd_f32s(&values[..VECTORS * S::F32_LANES]).0;
+    std::array::from_fn(|j| values[j])
+}
+
+/// Vectors of a row, written to another place too.
+#[inline(always)]
+fn copied<S: Simd, const VECTORS: usize>((values, copy): (&[f32], &mut [f32])) -> [S::f32s; VECTORS] {
+    let values = vectors::<S, VECTORS>(values);
+    S::as_mut_simd_f32s(copy).0[..VECTORS].copy_from_slice(&values);
+    values
+}
+
+/// Adds the products of rows of `x`, `[depth, ROWS]`, with vectors of the matrix to `sums`
+/// `[ROWS, VECTORS × lanes]`.
+#[inline(always)]
+fn tile_by_row<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     rows: &[[f32; ROWS]],
-    values: &[f32],
-    stride: usize,
-) -> [[S::f32s; 2]; ROWS] {
-    let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
-    for (rows, values) in rows.iter().zip(values.chunks(stride)) {
-        let values = S::as_simd_f32s(&values[..2 * S::F32_LANES]).0;
-        let (left, right) = (values[0], values[1]);
+    values: impl Iterator<Item = [S::f32s; VECTORS]>,
+    mut ahead: impl FnMut(),
+    sums: &mut [f32],
+) {
+    let mut tile = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    for (rows, values) in rows.iter().zip(values) {
+        ahead();
         for i in 0..ROWS {
             let row = simd.splat_f32s(rows[i]);
-            sums[i][0] = simd.mul_add_e_f32s(row, left, sums[i][0]);
-            sums[i][1] = simd.mul_add_e_f32s(row, right, sums[i][1]);
+            for j in 0..VECTORS {
+                tile[i][j] = simd.mul_add_e_f32s(row, values[j], tile[i][j]);
+            }
         }
     }
-    sums
+    let sums = &mut S::as_mut_simd_f32s(sums).0[..ROWS * VECTORS];
+    for i in 0..ROWS {
+        for j in 0..VECTORS {
+            sums[i * VECTORS + j] = simd.add_f32s(sums[i * VECTORS + j], tile[i][j]);
+        }
+    }
 }
 
 #[inline(always)]
@@ -221,10 +276,12 @@ fn tile_transposed<S: Simd, const COLS: usize, const VECTORS: usize>(
     simd: S,
     columns: [&[f32]; COLS],
     rows: &[[S::f32s; VECTORS]],
+    ahead: impl Fn(usize),
 ) -> [[S::f32s; VECTORS]; COLS] {
     let columns = columns.map(|column| &column[..rows.len()]);
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; COLS];
     for (depth, rows) in rows.iter().enumerate() {
+        ahead(depth);
         for i in 0..COLS {
             let column = simd.splat_f32s(columns[i][depth]);
             for j in 0..VECTORS {
