@@ -75,3 +75,22 @@ fn target_folder() -> Result<PathBuf> {
     let folder = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?;
     Ok(PathBuf::from(folder))
 }
+
+/// The slice kernels' own tests and `crates/kernels/sanitize` under `AddressSanitizer`.
+///
+/// The crate takes the kernels' files by path, so that Burn need not be compiled a second time. The
+/// standard library is not instrumented, which needs nothing but a nightly compiler. Miri cannot run
+/// them: Rayon's queues (crossbeam) break its aliasing rules before a kernel starts.
+pub(crate) fn sanitize() -> Result<()> {
+    let version = Command::new("rustc").args(["+nightly", "-vV"]).output().context("cannot start rustc")?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("there is no nightly compiler; `rustup toolchain install nightly` installs one")?;
+    // Not the cargo that runs this program, which would choose its own toolchain.
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo", "test", "--target", host]);
+    command.current_dir(root().join("crates/kernels/sanitize"));
+    command.env("CARGO_TARGET_DIR", target_folder()?.join("sanitize")).env("RUSTFLAGS", "-Zsanitizer=address");
+    command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+    run(&mut command)
+}

@@ -37,6 +37,8 @@ enum Task {
     Test,
     /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
     Ci,
+    /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
+    Sanitize,
     /// Measure training, evaluation and generation and write docs/src/benchmarks.md
     Bench {
         /// A virtual environment with torch and transformers to measure against, by turns
@@ -71,6 +73,7 @@ fn main() -> Result<()> {
         }
         Task::Test => cargo::test(),
         Task::Ci => ci::run(),
+        Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {
             let path = cargo::root().join("assets/sample-data.json");
