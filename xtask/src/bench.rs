@@ -58,7 +58,7 @@ struct Figures {
 const ROUNDS: usize = 2;
 const SAMPLES: usize = 4;
 /// Measurements that each process takes first and leaves out.
-const WARMUP: usize = 1;
+const WARMUP: usize = 2;
 
 /// Measures training, evaluation and generation at 124M on random weights, the sides by turns, and
 /// appends a table. `python` is a virtual environment with torch and transformers.

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::libtorch;
+
 /// The workspace's folder: where cargo runs this program from, because one that was built in another
 /// checkout with the same target folder is taken for this one.
 pub(crate) fn root() -> PathBuf {
@@ -44,24 +46,38 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// What is built and tested together, always with the same features of shared dependencies: Burn
-/// would be compiled again for any other selection.
-const SELECTION: [&str; 2] = ["--release", "--workspace"];
+/// A cargo command on the whole workspace in the release profile, always with the same features of
+/// shared dependencies for the same back ends: Burn would be compiled again for any other selection.
+/// `back_ends` are those besides flex.
+///
+/// # Errors
+///
+/// If LibTorch is needed and can be neither found nor installed.
+pub(crate) fn workspace(command: &str, back_ends: &[String]) -> Result<Command> {
+    let mut cargo = cargo(&[command, "--release", "--workspace"]);
+    let features: Vec<String> =
+        back_ends.iter().filter(|name| *name != "flex").map(|name| format!("gptune/{name}")).collect();
+    if !features.is_empty() {
+        cargo.args(["--features", &features.join(",")]);
+    }
+    if back_ends.iter().any(|name| name == "tch") {
+        libtorch::prepare(&mut cargo)?;
+    }
+    Ok(cargo)
+}
 
 /// Builds the program with a back end and returns its path.
-pub(crate) fn build_gptune(backend: &str) -> Result<PathBuf> {
-    let mut build = cargo(&["build"]);
-    build.args(SELECTION);
-    if backend != "flex" {
-        build.args(["--features", &format!("gptune/{backend}")]);
-    }
-    run(&mut build)?;
+pub(crate) fn build_gptune(back_end: &str) -> Result<PathBuf> {
+    run(&mut workspace("build", &[back_end.to_owned()])?)?;
     Ok(target_folder()?.join("release").join(format!("gptune{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// The whole test suite.
-pub(crate) fn test() -> Result<()> {
-    run(cargo(&["test"]).args(SELECTION))
+/// The whole test suite, with the back ends besides flex that are named.
+pub(crate) fn test(back_ends: &[String]) -> Result<()> {
+    let mut test = workspace("test", back_ends)?;
+    // What tests of other back ends ask for: they say so where they are not in the build.
+    test.env("GPTUNE_TEST_BACK_ENDS", back_ends.join(","));
+    run(&mut test)
 }
 
 /// Where cargo puts what it builds.

@@ -1,25 +1,53 @@
 //! What a change has to pass.
 
-use std::{process::Stdio, time::Instant};
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 
 use crate::cargo::{self, cargo};
 
+/// The back ends that a machine without a GPU can run: LibTorch on the CPU, and wgpu on software Vulkan.
+const BACK_ENDS: [&str; 2] = ["tch", "wgpu"];
+
 pub(crate) fn run() -> Result<()> {
     let warnings_are_errors = "-D warnings";
+    let back_ends = BACK_ENDS.map(str::to_owned);
     stage("format", || cargo::run(&mut cargo(&["fmt", "--all", "--check"])))?;
     stage("lints", || {
-        cargo::run(&mut cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        cargo::run(cargo::workspace("clippy", &back_ends)?.args(["--all-targets", "--", "-D", "warnings"]))
     })?;
     stage("documentation", || {
         cargo::run(
-            cargo(&["doc", "--release", "--workspace", "--no-deps", "--document-private-items"])
+            cargo::workspace("doc", &back_ends)?
+                .args(["--no-deps", "--document-private-items"])
                 .env("RUSTDOCFLAGS", warnings_are_errors),
         )
     })?;
     stage("dependencies", deny)?;
-    stage("tests", cargo::test)
+    stage("software Vulkan", software_vulkan)?;
+    stage("tests", || cargo::test(&back_ends))
+}
+
+/// A Vulkan driver that runs on the processor (Mesa's lavapipe), for the tests of wgpu.
+fn software_vulkan() -> Result<()> {
+    let installed = || {
+        let drivers = std::fs::read_dir("/usr/share/vulkan/icd.d").into_iter().flatten().flatten();
+        drivers.into_iter().any(|driver| driver.file_name().to_string_lossy().starts_with("lvp_icd"))
+    };
+    if !installed() {
+        println!("installing mesa-vulkan-drivers");
+        cargo::run(Command::new("apt-get").args(["update", "-qq"]))?;
+        cargo::run(
+            Command::new("apt-get")
+                .args(["install", "-y", "-qq", "--no-install-recommends", "mesa-vulkan-drivers", "libvulkan1"])
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )?;
+    }
+    anyhow::ensure!(installed(), "mesa-vulkan-drivers has no software driver (lvp_icd) on this machine");
+    Ok(())
 }
 
 /// Licences, bans and sources of all dependencies; advisories where their database can be reached.

@@ -6,6 +6,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod libtorch;
 mod pretrain_nano;
 mod world;
 
@@ -34,7 +35,13 @@ enum Task {
         flags: Vec<String>,
     },
     /// Run the whole test suite
-    Test,
+    Test {
+        /// Back ends to test besides flex: tch, wgpu
+        #[arg(long, value_delimiter = ',')]
+        back_ends: Vec<String>,
+    },
+    /// Find LibTorch for the tch back end, or install it, and print its folder
+    Libtorch,
     /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
     Ci,
     /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
@@ -71,7 +78,11 @@ fn main() -> Result<()> {
             }
             cargo::become_process(train)
         }
-        Task::Test => cargo::test(),
+        Task::Test { back_ends } => cargo::test(&back_ends),
+        Task::Libtorch => {
+            println!("{}", libtorch::find_or_install()?.display());
+            Ok(())
+        }
         Task::Ci => ci::run(),
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),

@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// List the back ends of this build and the devices they see
     Devices(JsonArg),
+    /// Check that a device computes what it should, and measure it
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +134,9 @@ pub(crate) struct TrainArgs {
     /// Length of the sample after every epoch, 0 for none [default: 50]
     #[arg(long)]
     pub sample_tokens: Option<usize>,
+    /// Train even if the device fails its self-check
+    #[arg(long)]
+    pub force: bool,
     /// Answer the whole test part after training
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub respond: Option<bool>,
@@ -240,6 +245,19 @@ pub(crate) struct BatchArgs {
     /// Keep only the first N training examples
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub train_limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// What to check: auto, or a back end of this build with an optional :INDEX
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Write what the device computed into this file
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `gptune bench` measures.

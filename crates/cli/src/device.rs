@@ -1,7 +1,18 @@
 //! Back ends: the one place that knows which are in this build.
 
+use std::panic;
+
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+#[cfg(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda",
+    feature = "rocm",
+    feature = "cpu"
+))]
+use burn::tensor::DeviceType;
 use serde::Serialize;
 
 /// A back end, in this build or not.
@@ -10,27 +21,26 @@ pub(crate) struct BackEnd {
     /// The name of its cargo feature and of `--device`.
     pub name: &'static str,
     /// What it computes on.
-    pub device: &'static str,
+    #[serde(rename = "device")]
+    pub computes_on: &'static str,
     #[serde(skip)]
     compiled: bool,
-    /// Whether `auto` prefers it to a CPU.
-    #[serde(skip)]
-    gpu: bool,
 }
 
-const fn back_end(name: &'static str, device: &'static str, compiled: bool, gpu: bool) -> BackEnd {
-    BackEnd { name, device, compiled, gpu }
+const fn back_end(name: &'static str, computes_on: &'static str, compiled: bool) -> BackEnd {
+    BackEnd { name, computes_on, compiled }
 }
 
+/// Those for GPUs first, in the order in which `auto` asks them for one.
 const BACK_ENDS: [BackEnd; 8] = [
-    back_end("flex", "CPU, pure Rust with fused operations", cfg!(feature = "flex"), false),
-    back_end("tch", "CPU through LibTorch", cfg!(feature = "tch"), false),
-    back_end("cuda", "NVIDIA GPU through CUDA", cfg!(feature = "cuda"), true),
-    back_end("rocm", "AMD GPU through ROCm", cfg!(feature = "rocm"), true),
-    back_end("metal", "Apple GPU through Metal", cfg!(feature = "metal"), true),
-    back_end("vulkan", "GPU through Vulkan", cfg!(feature = "vulkan"), true),
-    back_end("wgpu", "GPU through wgpu", cfg!(feature = "wgpu"), true),
-    back_end("cpu", "CPU through CubeCL", cfg!(feature = "cpu"), false),
+    back_end("tch", "NVIDIA GPU, Apple GPU or CPU through LibTorch", cfg!(feature = "tch")),
+    back_end("cuda", "NVIDIA GPU through CUDA", cfg!(feature = "cuda")),
+    back_end("rocm", "AMD GPU through ROCm", cfg!(feature = "rocm")),
+    back_end("metal", "Apple GPU through Metal", cfg!(feature = "metal")),
+    back_end("vulkan", "GPU through Vulkan", cfg!(feature = "vulkan")),
+    back_end("wgpu", "GPU through wgpu", cfg!(feature = "wgpu")),
+    back_end("flex", "CPU, pure Rust with fused operations", cfg!(feature = "flex")),
+    back_end("cpu", "CPU through CubeCL", cfg!(feature = "cpu")),
 ];
 
 /// The back ends of this build.
@@ -38,59 +48,195 @@ pub(crate) fn compiled() -> impl Iterator<Item = BackEnd> {
     BACK_ENDS.into_iter().filter(|back_end| back_end.compiled)
 }
 
-/// The device of a name: `auto` (a GPU if this build has one, else the CPU) or a back end of this
-/// build. Returns it with the back end's name.
+/// A device that a back end sees.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub device: Device,
+    /// As it calls itself.
+    pub description: String,
+    pub is_gpu: bool,
+}
+
+/// A device to work on.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub device: Device,
+    /// `BACK_END` or `BACK_END:INDEX`, as `--device` takes it.
+    pub name: String,
+    /// As it calls itself.
+    pub description: String,
+}
+
+impl Chosen {
+    /// Whether this is the back end whose results others are compared with.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.name == "flex"
+    }
+}
+
+/// The device of a name: a back end of this build, with an index among the devices that it sees
+/// (`cuda:1`), or `auto`. That is what the variable `BURN_DEVICE` says, else the first GPU of this build,
+/// else flex.
 ///
 /// # Errors
 ///
-/// For a back end that does not exist, or that is not in this build (naming the feature to build
-/// with), or an index that is none.
-pub(crate) fn resolve(device: &str) -> Result<(Device, &'static str)> {
+/// For a back end that does not exist, or is not in this build (naming the feature to build with), or
+/// sees no device, or an index that is none.
+pub(crate) fn resolve(device: &str) -> Result<Chosen> {
+    match std::env::var("BURN_DEVICE") {
+        Ok(wanted) if device == "auto" && !wanted.is_empty() && wanted != "auto" => {
+            by_name(&wanted).map_err(|error| error.context("BURN_DEVICE"))
+        }
+        _ if device == "auto" => automatic(),
+        _ => by_name(device),
+    }
+}
+
+/// A device of this machine's processor, for what is not worth a GPU.
+///
+/// # Errors
+///
+/// If the build has no device at all.
+pub(crate) fn host() -> Result<Chosen> {
+    by_name("flex").or_else(|_| automatic())
+}
+
+fn automatic() -> Result<Chosen> {
+    let mut others = Vec::new();
+    for BackEnd { name, .. } in compiled() {
+        for (index, seen) in devices(name).into_iter().enumerate() {
+            let chosen = chosen(name, index, seen.device, seen.description);
+            if seen.is_gpu {
+                return Ok(chosen);
+            }
+            others.push(chosen);
+        }
+    }
+    let flex = others.iter().position(Chosen::is_reference).unwrap_or(0);
+    if others.is_empty() {
+        bail!(
+            "no back end of this build ({}) sees a device; build with the feature flex, which needs none",
+            names(compiled())
+        );
+    }
+    Ok(others.swap_remove(flex))
+}
+
+fn by_name(device: &str) -> Result<Chosen> {
     let (name, index) = device.split_once(':').unwrap_or((device, "0"));
     let Ok(index) = index.parse::<usize>() else {
         bail!("the device '{device}' has no number after its colon; write for instance cuda:1");
     };
-    let back_end = if name == "auto" {
-        compiled().find(|back_end| back_end.gpu).or(compiled().next())
-    } else {
-        BACK_ENDS.into_iter().find(|back_end| back_end.name == name)
+    let Some(back_end) = BACK_ENDS.into_iter().find(|back_end| back_end.name == name) else {
+        bail!("unknown device '{name}'; known: auto, {}", names(BACK_ENDS.into_iter()));
     };
-    let names = |back_ends: &mut dyn Iterator<Item = BackEnd>| {
-        back_ends.map(|back_end| back_end.name).collect::<Vec<_>>().join(", ")
-    };
-    let Some(BackEnd { name, .. }) = back_end else {
-        bail!("unknown device '{name}'; known: auto, {}", names(&mut BACK_ENDS.into_iter()));
-    };
-    if index > 0 && ["flex", "tch", "cpu"].contains(&name) {
-        bail!("there is one CPU, {name}:0, and '{device}' is none");
-    }
-    // Index 0 is whatever the driver prefers.
-    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-    let gpu = match index {
-        0 => burn::tensor::DeviceKind::DefaultDevice,
-        _ => burn::tensor::DeviceKind::DiscreteGpu(index),
-    };
-    let device = match name {
-        #[cfg(feature = "flex")]
-        "flex" => Device::flex(),
-        #[cfg(feature = "tch")]
-        "tch" => Device::libtorch(),
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Device::wgpu(gpu),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => Device::vulkan(gpu),
-        #[cfg(feature = "metal")]
-        "metal" => Device::metal(gpu),
-        #[cfg(feature = "cuda")]
-        "cuda" => Device::cuda(index),
-        #[cfg(feature = "rocm")]
-        "rocm" => Device::rocm(index),
-        #[cfg(feature = "cpu")]
-        "cpu" => Device::cpu(),
-        _ => bail!(
+    if !back_end.compiled {
+        bail!(
             "the device '{name}' is not in this build, which has {}; build with it: cargo xtask train --backend {name}",
-            names(&mut compiled())
+            names(compiled())
+        );
+    }
+    let mut seen = devices(name);
+    match seen.len() {
+        0 => bail!(
+            "{name} sees no device: there is no {}, or its driver is not installed; `gptune devices` lists what can be \
+             used, and --device flex needs no GPU",
+            back_end.computes_on
         ),
-    };
-    Ok((device, name))
+        count if index >= count => bail!(
+            "there is no device '{device}': {name} sees {}",
+            if count == 1 { format!("one, {name}") } else { format!("{count}, {name}:0 to {name}:{}", count - 1) }
+        ),
+        _ => {
+            let Seen { device, description, .. } = seen.swap_remove(index);
+            Ok(chosen(back_end.name, index, device, description))
+        }
+    }
+}
+
+fn chosen(back_end: &str, index: usize, device: Device, description: String) -> Chosen {
+    let name = if index == 0 { back_end.to_owned() } else { format!("{back_end}:{index}") };
+    Chosen { device, name, description }
+}
+
+fn names(back_ends: impl Iterator<Item = BackEnd>) -> String {
+    back_ends.map(|back_end| back_end.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The devices that a back end of this build sees, in the order of their indices.
+pub(crate) fn devices(back_end: &str) -> Vec<Seen> {
+    match back_end {
+        #[cfg(feature = "flex")]
+        "flex" => vec![Seen { device: Device::flex(), description: "CPU".to_owned(), is_gpu: false }],
+        #[cfg(feature = "tch")]
+        "tch" => libtorch(),
+        #[cfg(feature = "cuda")]
+        "cuda" => enumerated(DeviceType::Cuda),
+        #[cfg(feature = "rocm")]
+        "rocm" => enumerated(DeviceType::Rocm),
+        #[cfg(feature = "metal")]
+        "metal" => enumerated(DeviceType::Metal),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => enumerated(DeviceType::Vulkan),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => enumerated(DeviceType::Wgpu),
+        #[cfg(feature = "cpu")]
+        "cpu" => enumerated(DeviceType::Cpu),
+        _ => Vec::new(),
+    }
+}
+
+/// What LibTorch sees. The CPU is last, so that index 0 is a GPU where there is one.
+#[cfg(feature = "tch")]
+#[allow(deprecated)] // the back end is the newest that Burn has for LibTorch
+fn libtorch() -> Vec<Seen> {
+    let cuda = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    let mut seen: Vec<Seen> = (0..cuda)
+        .map(|index| Seen {
+            device: Device::libtorch_cuda(index),
+            description: format!("NVIDIA GPU {index}"),
+            is_gpu: true,
+        })
+        .collect();
+    if tch::utils::has_mps() {
+        seen.push(Seen { device: Device::libtorch_mps(), description: "Apple GPU".to_owned(), is_gpu: true });
+    }
+    seen.push(Seen { device: Device::libtorch(), description: "CPU".to_owned(), is_gpu: false });
+    seen
+}
+
+/// What a CubeCL back end sees: nothing where its driver is missing, which it tells by a panic.
+#[cfg(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda",
+    feature = "rocm",
+    feature = "cpu"
+))]
+fn enumerated(kind: DeviceType) -> Vec<Seen> {
+    quietly(|| {
+        let describe = |device: Device| {
+            let identity = device.identity();
+            Seen {
+                is_gpu: identity.as_ref().is_some_and(|identity| identity.physical.is_some()),
+                description: identity.map_or_else(|| "unnamed".to_owned(), |identity| identity.name),
+                device,
+            }
+        };
+        Device::enumerate(kind).into_iter().map(describe).collect()
+    })
+    .unwrap_or_default()
+}
+
+/// The value of `work`, or the message of its panic, of which nobody hears.
+pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    result.map_err(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
+    })
 }

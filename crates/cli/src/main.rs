@@ -19,10 +19,24 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| {
         let message = fault.payload_as_str().unwrap_or("no message");
         let place = fault.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
-        eprintln!("error: internal fault{place}: {message}; please report it with the command you ran");
+        eprintln!("error: {}", fault_sentence(message, &place));
     }));
     // On one of Rayon's threads, parallel loops start without waking another one first.
     std::panic::catch_unwind(|| rayon::scope(|_| run())).unwrap_or(ExitCode::FAILURE)
+}
+
+/// What to say about a panic. Back ends have no other way to tell that a device's memory is full.
+fn fault_sentence(message: &str, place: &str) -> String {
+    let lower = message.to_lowercase();
+    let out_of_memory = ["out of memory", "outofmemory", "out_of_memory", "not enough memory", "memory allocation"];
+    if out_of_memory.iter().any(|words| lower.contains(words)) {
+        let first = message.lines().next().unwrap_or_default();
+        return format!(
+            "the device ran out of memory ({first}); lower --batch-size, with --grad-accum raised as much for the same \
+             result, or --max-length, or take a smaller model"
+        );
+    }
+    format!("internal fault{place}: {message}; please report it with the command you ran")
 }
 
 fn run() -> ExitCode {
@@ -40,6 +54,7 @@ fn run() -> ExitCode {
         Command::Export(args) => commands::convert::export(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Devices(args) => commands::devices::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,4 +75,24 @@ fn sentence(error: &anyhow::Error) -> String {
         said if said.is_empty() => cause,
         said => format!("{said}: {cause}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fault_sentence;
+
+    #[test]
+    fn full_memory_names_the_levers() {
+        for message in [
+            "called `Result::unwrap()` on an `Err` value: Torch(\"CUDA out of memory. Tried to allocate 20.00 MiB\\n\")",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "wgpu error: Out of Memory",
+        ] {
+            let sentence = fault_sentence(message, " at x.rs:1");
+            for lever in ["--batch-size", "--grad-accum", "--max-length", "smaller model"] {
+                assert!(sentence.contains(lever), "{sentence}");
+            }
+        }
+        assert!(fault_sentence("index 3", " at x.rs:1").contains("internal fault at x.rs:1: index 3"));
+    }
 }

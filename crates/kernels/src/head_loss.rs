@@ -37,21 +37,34 @@ pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Te
 ///
 /// As [`head_loss()`].
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // the signature of `head_loss`
 pub fn portable_head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Tensor<1> {
+    let rows: Vec<&[Target]> = targets.chunk_by(|a, b| a.row == b.row).collect();
+    let losses = rows.chunks(ROWS).map(|rows| loss_of_rows(&hidden, &weight, rows));
+    losses.reduce(|sum, loss| sum + loss).unwrap_or_else(|| unreachable!("there is at least one target"))
+}
+
+/// Rows whose logits are one tensor: 256 × 50,257 logits are 51 MB, and adapters of graphics APIs take
+/// buffers of at least 128 MiB.
+const ROWS: usize = 256;
+
+/// The loss of some rows, each given by its targets.
+fn loss_of_rows(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &[&[Target]]) -> Tensor<1> {
     let device = hidden.device();
     let [n, _] = hidden.dims();
     let [v, _] = weight.dims();
-    let rows: Vec<u32> = targets.chunk_by(|a, b| a.row == b.row).map(|targets| targets[0].row).collect();
+    let rows: Vec<u32> = targets.iter().map(|targets| targets[0].row).collect();
     let picked: Vec<i64> = (0..)
-        .zip(targets.chunk_by(|a, b| a.row == b.row))
+        .zip(targets)
         .flat_map(|(row, targets)| targets.iter().map(move |target| (row, i64::from(target.id))))
         .map(|(row, id): (usize, i64)| i64::try_from(row * v).unwrap_or(i64::MAX) + id)
         .collect();
-    let weights: Vec<f32> = targets.iter().map(|target| target.weight).collect();
+    let weights: Vec<f32> = targets.iter().flat_map(|targets| *targets).map(|target| target.weight).collect();
+    let hidden = hidden.clone();
     let hidden = if rows.len() == n { hidden } else { hidden.select(0, indices(&rows, &device)) }; // [R, C]
-    let logits = hidden.matmul(weight.transpose()); // [R, V]
+    let logits = hidden.matmul(weight.clone().transpose()); // [R, V]
     let log_probabilities = log_softmax(logits, 1).reshape([rows.len() * v]);
-    let count = targets.len();
+    let count = weights.len();
     let picked = Tensor::<1, Int>::from_data(TensorData::new(picked, [count]), &device);
     let weights = Tensor::<1>::from_data(TensorData::new(weights, [count]), &device);
     (log_probabilities.select(0, picked) * weights).sum().neg()

@@ -47,19 +47,20 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         ..TrainConfig::default()
     };
     let folder = model_source::open_model(&args.model)?;
-    let sizes = folder.config.clone();
-    let config = TrainConfig { max_length: sizes.n_positions, ..config };
+    if args.task == BenchTask::Products {
+        return products(args, &folder.config);
+    }
+    let config = TrainConfig { max_length: folder.config.n_positions, ..config };
     let tokenizer = Tokenizer::gpt2()?;
     let data = Prepared::new(model_source::open_data(&args.data)?, &tokenizer, &config, |_| ())?;
-    let (device, _) = device::resolve(&args.device)?;
+    let device = device::resolve(&args.device)?.device;
     // Untied, as in fine-tuning.
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);
     let samples = match args.task {
         BenchTask::Train => train(&config, &data, &tokenizer, load(&device.autodiff())?)?,
         BenchTask::Evaluate => evaluations(&config, &data, &load(&device)?, args.warmup + args.steps)?,
         BenchTask::Generate => generate(args, &data, &tokenizer, &load(&device)?)?,
-        BenchTask::Prompts => return print_json(&prompts(args, &data, &tokenizer)?),
-        BenchTask::Products => return products(args, &sizes),
+        BenchTask::Prompts | BenchTask::Products => return print_json(&prompts(args, &data, &tokenizer)?),
     };
     report(args, samples.get(args.warmup..).unwrap_or_default())
 }
@@ -196,7 +197,12 @@ fn products(args: &BenchArgs, config: &Gpt2Config) -> Result<()> {
     };
     for (name, d_in, d_out) in layers {
         time(format!("{name} forward"), [ROWS, d_out, d_in], [false, false]);
-        time(format!("{name} d input"), [ROWS, d_in, d_out], [false, true]);
+        // As `linear` computes it: with the weight on the left where that is faster.
+        if d_in <= d_out {
+            time(format!("{name} d input"), [d_in, ROWS, d_out], [false, true]);
+        } else {
+            time(format!("{name} d input"), [ROWS, d_in, d_out], [false, true]);
+        }
         time(format!("{name} d weight"), [d_in, d_out, ROWS], [true, false]);
     }
     let v = config.vocab_size;

@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use burn::tensor::Device;
 use gptune_data::{PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
@@ -27,7 +26,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
 fn convert(source: &str, destination: &Path, precision: Precision) -> Result<()> {
     RunFolder::check(destination)?;
     let style = model_source::prompt_style(source, None)?;
-    let (device, _): (Device, _) = device::resolve("auto")?;
+    let device = device::host()?.device;
     let (model, config) = model_source::open_model(source)?.load(None, &device)?;
     write_folder(&model, &config, style, &Tokenizer::gpt2()?, destination, precision)?;
     print_line(format_args!("{source} is now in {}", destination.display()))

@@ -14,7 +14,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let style = model_source::prompt_style(&args.model, args.batch.prompt_style)?;
     let folder = model_source::open_model(&args.model)?;
     let config = batch_config(&args.batch, style, folder.config.n_positions)?;
-    let (device, _) = device::resolve(&args.device)?;
+    let device = device::resolve(&args.device)?.device;
     let data = Prepared::new(model_source::open_data(&args.data)?, &Tokenizer::gpt2()?, &config, |_| ())?;
     let loader = data.loader(args.split)?;
     let (model, _) = folder.load(None, &device)?;

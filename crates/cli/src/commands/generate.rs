@@ -15,7 +15,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
     if args.temperature < 0.0 || !args.temperature.is_finite() || args.top_k == Some(0) {
         bail!("--temperature has to be a number from 0 up and --top-k at least 1");
     }
-    let (device, _) = device::resolve(&args.device)?;
+    let device = device::resolve(&args.device)?.device;
     let (model, _) = model_source::open_model(&args.model)?.load(None, &device)?;
     let options = GenerateOptions {
         max_new_tokens: args.max_new_tokens,

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn run(args: &InitArgs) -> Result<()> {
     RunFolder::check(&args.folder)?;
     let config = model_config(&args.sizes)?;
-    let (device, _) = device::resolve("auto")?;
+    let device = device::host()?.device;
     device.seed(u64::from(args.sizes.seed));
     let model = Gpt2::init(&config, &device);
     let precision = args.sizes.dtype.into();

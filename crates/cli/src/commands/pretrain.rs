@@ -17,7 +17,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     if args.batch_size == 0 || args.steps == 0 {
         bail!("--batch-size and --steps have to be at least 1");
     }
-    let (device, _) = device::resolve(&args.device)?;
+    let device = device::resolve(&args.device)?.device;
     let console = Console::new(args.json);
     let tokenizer = Tokenizer::gpt2()?;
     let mut text = String::new();

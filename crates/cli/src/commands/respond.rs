@@ -31,7 +31,7 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
         bail!("the {} part of {} has no examples; choose another --split", args.split, dataset.origin);
     }
     check_writable(&args.out)?;
-    let (device, _) = device::resolve(&args.device)?;
+    let device = device::resolve(&args.device)?.device;
     let tokenizer = Tokenizer::gpt2()?;
     let (model, _) = folder.load(None, &device)?;
     let answers = answer_all(&model, &tokenizer, style, examples, args.max_new_tokens, &AtomicBool::new(false))?;

@@ -18,7 +18,7 @@ use gptune_train::{
 use gptune_weights::Precision;
 use serde_json::json;
 
-use super::{convert::write_folder, print_json, respond::answer_all};
+use super::{convert::write_folder, doctor::guard, print_json, respond::answer_all};
 use crate::{
     args::TrainArgs,
     console::{self, Console},
@@ -30,8 +30,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let mut config = resolve::train_config(args)?;
     let out = resolve::out_folder(args, &config);
     RunFolder::check(&out)?;
-    let (device, device_name) = device::resolve(&config.device)?;
-    config.device = device_name.to_owned();
+    let chosen = device::resolve(&config.device)?;
+    config.device.clone_from(&chosen.name);
     let folder = model_source::open_model(&config.model)?;
     if config.tie_head && !folder.config.tie_word_embeddings {
         bail!(
@@ -49,7 +49,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     bar.finish_and_clear();
     let trainer = Trainer::new(&config, &data, &tokenizer)?;
 
-    let device = device.autodiff();
+    guard(&chosen, args.force, &console)?;
+    let device = chosen.device.autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
     let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
     if !is_finite(&model.valid()) {

@@ -98,7 +98,8 @@ fn layer_normalisation() {
 
 #[test]
 fn gelus() {
-    for [n, c] in [[1, 1], [3, 33], [70, 400]] {
+    // Not a single number: where GELU comes close to 0 it does so by cancellation, on either path.
+    for [n, c] in [[1, 29], [3, 33], [70, 400]] {
         assert_equal(
             &format!("gelu {n} x {c}"),
             // Up to ±30, where one side is 0 and the other the identity.

@@ -2,6 +2,7 @@
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod devices;
 mod endings;
 mod parity;
 mod pretrain;

@@ -8,13 +8,10 @@ use std::{
     },
 };
 
-use burn::{
-    module::{Module, ModuleMapper, Param},
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::tensor::Device;
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::{Event, Observer, Outcome, Prepared, TrainConfig, TrainError, Trainer};
+use gptune_train::{Event, Observer, Outcome, Prepared, TrainConfig, TrainError, Trainer, formula_weights};
 
 /// The sizes that `fixtures/reference.py` uses.
 pub(crate) fn model_config(tied: bool) -> Gpt2Config {
@@ -30,46 +27,14 @@ pub(crate) fn model_config(tied: bool) -> Gpt2Config {
     }
 }
 
+/// The device that the variable `BURN_DEVICE` names, or flex.
+pub(crate) fn device() -> Device {
+    if std::env::var_os("BURN_DEVICE").is_some() { Device::default() } else { Device::flex() }
+}
+
 /// A model with the weights of the formula in `fixtures/reference.py`.
 pub(crate) fn model(tied: bool) -> Gpt2 {
-    let device = Device::flex().autodiff();
-    Gpt2::init(&model_config(tied), &device).map(&mut Formula { path: Vec::new() })
-}
-
-struct Formula {
-    path: Vec<String>,
-}
-
-impl ModuleMapper for Formula {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        // The head starts as a copy of the token embedding.
-        let name = if name == "lm_head.weight" { "wte.weight" } else { &name };
-        let seed = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        let norm = name.ends_with("weight") && self.path[self.path.len() - 2].starts_with("ln_");
-        let value = |index: usize| {
-            let mut z = seed.wrapping_add(index as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let bits = (z ^ (z >> 31)) >> 40;
-            (bits as f32 - 8_388_608.0) / 67_108_864.0 + if norm { 1.0 } else { 0.0 }
-        };
-        param.map(|tensor| {
-            let shape = tensor.shape();
-            let values: Vec<f32> = (0..shape.num_elements()).map(value).collect();
-            Tensor::from_data(TensorData::new(values, shape), &tensor.device()).require_grad()
-        })
-    }
+    formula_weights(Gpt2::init(&model_config(tied), &device().autodiff()))
 }
 
 /// The settings that `fixtures/reference.py` uses.
