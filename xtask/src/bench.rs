@@ -252,14 +252,14 @@ fn append(text: &str) -> Result<()> {
 }
 
 /// The processor and how many of its threads there are.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let threads = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     format!("{}, {threads} threads", name.unwrap_or("unknown processor").trim())
 }
 
-fn output(program: &str, arguments: &[&str]) -> Result<String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program).args(arguments).current_dir(cargo::root()).output();
     let output = output.with_context(|| format!("cannot start {program}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -69,6 +69,11 @@ pub(crate) fn workspace(command: &str, back_ends: &[String]) -> Result<Command> 
 /// Builds the program with a back end and returns its path.
 pub(crate) fn build_gptune(back_end: &str) -> Result<PathBuf> {
     run(&mut workspace("build", &[back_end.to_owned()])?)?;
+    built_gptune()
+}
+
+/// The program that was built last.
+pub(crate) fn built_gptune() -> Result<PathBuf> {
     Ok(target_folder()?.join("release").join(format!("gptune{}", std::env::consts::EXE_SUFFIX)))
 }
 

@@ -3,6 +3,7 @@
 //! This program depends on no crate of the workspace and not on Burn: it starts cargo and the
 //! `gptune` binary, so it builds in seconds.
 
+mod back_ends;
 mod bench;
 mod cargo;
 mod ci;
@@ -44,6 +45,12 @@ enum Task {
     Libtorch,
     /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
     Ci,
+    /// Compare and measure back ends on this machine and write the table in docs/src/gpu.md
+    BackEnds {
+        /// Which, besides flex
+        #[arg(value_delimiter = ',', default_value = "tch,wgpu")]
+        back_ends: Vec<String>,
+    },
     /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
     Sanitize,
     /// Measure training, evaluation and generation and write docs/src/benchmarks.md
@@ -84,6 +91,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Ci => ci::run(),
+        Task::BackEnds { back_ends } => back_ends::run(&back_ends),
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gptune_data::{Order, Part, PromptStyle};
+use gptune_train::Precision;
 
 /// Fine-tune pretrained GPT-2 models to follow instructions.
 #[derive(Debug, Parser)]
@@ -62,6 +63,9 @@ pub(crate) struct TrainArgs {
     /// Where to train: auto, or a back end of this build with an optional :INDEX
     #[arg(long)]
     pub device: Option<String>,
+    /// Type of number that matrix products take: f32, bf16, f16 (with loss scaling) [default: f32]
+    #[arg(long)]
+    pub precision: Option<Precision>,
     /// Seed of the data order [default: 123]
     #[arg(long)]
     pub seed: Option<u32>,
@@ -216,6 +220,9 @@ pub(crate) struct PretrainArgs {
     /// Where to train
     #[arg(long, default_value = "auto")]
     pub device: String,
+    /// Train even if the device fails its self-check
+    #[arg(long)]
+    pub force: bool,
     /// Print a summary as one JSON document
     #[arg(long)]
     pub json: bool,

@@ -3,7 +3,6 @@
 use std::panic;
 
 use anyhow::{Result, bail};
-use burn::tensor::Device;
 #[cfg(any(
     feature = "wgpu",
     feature = "vulkan",
@@ -13,6 +12,9 @@ use burn::tensor::Device;
     feature = "cpu"
 ))]
 use burn::tensor::DeviceType;
+use burn::tensor::{Device, Tensor};
+use gptune_model::Gpt2Config;
+use gptune_train::Precision;
 use serde::Serialize;
 
 /// A back end, in this build or not.
@@ -31,15 +33,15 @@ const fn back_end(name: &'static str, computes_on: &'static str, compiled: bool)
     BackEnd { name, computes_on, compiled }
 }
 
-/// Those for GPUs first, in the order in which `auto` asks them for one.
+/// In the order in which `auto` asks them for a GPU.
 const BACK_ENDS: [BackEnd; 8] = [
+    back_end("flex", "CPU, pure Rust with fused operations", cfg!(feature = "flex")),
     back_end("tch", "NVIDIA GPU, Apple GPU or CPU through LibTorch", cfg!(feature = "tch")),
     back_end("cuda", "NVIDIA GPU through CUDA", cfg!(feature = "cuda")),
     back_end("rocm", "AMD GPU through ROCm", cfg!(feature = "rocm")),
     back_end("metal", "Apple GPU through Metal", cfg!(feature = "metal")),
     back_end("vulkan", "GPU through Vulkan", cfg!(feature = "vulkan")),
     back_end("wgpu", "GPU through wgpu", cfg!(feature = "wgpu")),
-    back_end("flex", "CPU, pure Rust with fused operations", cfg!(feature = "flex")),
     back_end("cpu", "CPU through CubeCL", cfg!(feature = "cpu")),
 ];
 
@@ -99,6 +101,50 @@ pub(crate) fn resolve(device: &str) -> Result<Chosen> {
 /// If the build has no device at all.
 pub(crate) fn host() -> Result<Chosen> {
     by_name("flex").or_else(|_| automatic())
+}
+
+/// Lets products on a device take a type of number.
+///
+/// # Errors
+///
+/// If the device does not compute in it.
+pub(crate) fn set_precision(chosen: &Chosen, precision: Precision) -> Result<()> {
+    let product_type = precision.product_type();
+    let supported = match product_type {
+        None => true,
+        // It holds 16-bit numbers, but multiplies them as 32-bit ones.
+        Some(_) if chosen.is_reference() => false,
+        Some(dtype) => chosen.device.supports_dtype(dtype),
+    };
+    if !supported {
+        bail!("{} ({}) does not compute in {precision}; use --precision f32", chosen.name, chosen.description);
+    }
+    gptune_kernels::set_product_type(product_type);
+    Ok(())
+}
+
+/// Refuses a device that cannot hold a model's largest tensor, which graphics APIs limit.
+///
+/// # Errors
+///
+/// If the device cannot hold it; says how large it is and what the device says.
+pub(crate) fn check_size(chosen: &Chosen, config: &Gpt2Config) -> Result<()> {
+    if chosen.is_reference() || chosen.name.starts_with("tch") {
+        return Ok(());
+    }
+    let largest = config.vocab_size * config.n_embd;
+    let held = quietly(|| Tensor::<1>::ones([largest], &chosen.device).sum().into_scalar::<f32>());
+    match held {
+        Ok(sum) if sum > 0.5 * largest as f32 => Ok(()),
+        problem => bail!(
+            "{} ({}) cannot hold the token embedding of this model in one buffer: {:.0} MB ({}); use a smaller model or \
+             another --device",
+            chosen.name,
+            chosen.description,
+            4.0 * largest as f64 / 1e6,
+            problem.err().as_deref().and_then(|message| message.lines().next()).unwrap_or("it computed a wrong sum")
+        ),
+    }
 }
 
 fn automatic() -> Result<Chosen> {

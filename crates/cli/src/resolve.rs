@@ -49,6 +49,7 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
         model,
         data,
         device,
+        precision,
         seed,
         order,
         prompt_style,

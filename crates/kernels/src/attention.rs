@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
 
-use crate::{embedding::indices, flex, slices::Layout};
+use crate::{embedding::indices, flex, precision::product, slices::Layout};
 
 /// Multi-head causal self-attention within each sequence of `layout`.
 ///
@@ -55,10 +55,10 @@ pub fn portable_attention(
         .collect();
     let qkv = qkv.select(0, indices(&cells, &device)).reshape([b, t, 3 * h, d]).swap_dims(1, 2); // [B, 3H, T, D]
     let part = |first: usize| qkv.clone().narrow(1, first, h); // [B, H, T, D]
-    let scores = part(0).matmul(part(h).transpose()) / (d as f64).sqrt(); // [B, H, T, T]
+    let scores = product(part(0), part(h).transpose()) / (d as f64).sqrt(); // [B, H, T, T]
     let future = future_mask(t, &device).unsqueeze::<4>().expand([b, h, t, t]);
     let weights = dropout(softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3));
-    let mixed = weights.matmul(part(2 * h)).swap_dims(1, 2).reshape([b * t, c]); // [B·T, C]
+    let mixed = product(weights, part(2 * h)).swap_dims(1, 2).reshape([b * t, c]); // [B·T, C]
     // The prefix is taken from the first sequence: it is the same in all of them.
     let first = (0..prefix).map(row);
     let own = layout

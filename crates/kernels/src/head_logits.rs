@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::flex;
+use crate::{flex, precision::product};
 
 /// Next-token logits `hidden × weightᵀ`.
 ///
@@ -25,5 +25,5 @@ pub fn head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
 /// As [`head_logits()`].
 #[must_use]
 pub fn portable_head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
-    hidden.matmul(weight.transpose())
+    product(hidden, weight.transpose())
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
 
-use crate::{embedding::indices, flex, slices::Target};
+use crate::{embedding::indices, flex, precision::product, slices::Target};
 
 /// The weighted sum of the targets' cross-entropies under the next-token logits
 /// `hidden × weightᵀ`. Weights of `1 / targets` make it the mean.
@@ -62,7 +62,7 @@ fn loss_of_rows(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &[&[Target]]) -
     let weights: Vec<f32> = targets.iter().flat_map(|targets| *targets).map(|target| target.weight).collect();
     let hidden = hidden.clone();
     let hidden = if rows.len() == n { hidden } else { hidden.select(0, indices(&rows, &device)) }; // [R, C]
-    let logits = hidden.matmul(weight.clone().transpose()); // [R, V]
+    let logits = product(hidden, weight.clone().transpose()); // [R, V]
     let log_probabilities = log_softmax(logits, 1).reshape([rows.len() * v]);
     let count = weights.len();
     let picked = Tensor::<1, Int>::from_data(TensorData::new(picked, [count]), &device);

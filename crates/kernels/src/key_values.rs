@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Tensor, TensorData, activation::softmax};
 
-use crate::{embedding::indices, flex, slices::Layout};
+use crate::{embedding::indices, flex, precision::product, slices::Layout};
 
 /// Keys and values of one layer, of sequences that grow by one token at a time.
 #[derive(Debug, Clone)]
@@ -171,17 +171,18 @@ impl KeyValues {
         let unused: Vec<bool> =
             layout.own.iter().flat_map(|&own| (0..columns).map(move |s| own <= s && s < layout.first)).collect();
         let unused = Tensor::<4, Bool>::from_data(TensorData::new(unused, [b, 1, 1, columns]), &keys.device());
-        let scores = queries.clone().matmul(keys.transpose()); // [B, H, 1, S]
+        let scores = product(queries.clone(), keys.transpose()); // [B, H, 1, S]
         let scores = scores.mask_fill(unused.expand([b, h, 1, columns]), f32::NEG_INFINITY);
         let Some(prefix) = &self.prefix else {
-            return softmax(scores, 3).matmul(values).reshape([b, c]);
+            return product(softmax(scores, 3), values).reshape([b, c]);
         };
         let p = prefix.dims()[0];
         let prefix = prefix.clone().reshape([1, p, 2 * h, d]).swap_dims(1, 2); // [1, 2H, P, D]
         let shared = |first| prefix.clone().narrow(1, first, h).expand([b, h, p, d]);
-        let scores = Tensor::cat(vec![queries.matmul(shared(0).transpose()), scores], 3); // [B, H, 1, P + S]
+        let scores = Tensor::cat(vec![product(queries, shared(0).transpose()), scores], 3); // [B, H, 1, P + S]
         let weights = softmax(scores, 3);
-        let mixed = weights.clone().narrow(3, 0, p).matmul(shared(h)) + weights.narrow(3, p, columns).matmul(values);
+        let mixed =
+            product(weights.clone().narrow(3, 0, p), shared(h)) + product(weights.narrow(3, p, columns), values);
         mixed.reshape([b, c])
     }
 }

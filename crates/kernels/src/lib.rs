@@ -27,6 +27,7 @@ mod key_values;
 mod layer_norm;
 mod linear;
 mod norm;
+mod precision;
 pub mod slices;
 
 #[cfg(feature = "flex")]
@@ -45,6 +46,7 @@ pub use key_values::{CacheLayout, KeyValues};
 pub use layer_norm::{layer_norm, portable_layer_norm};
 pub use linear::{linear, portable_linear};
 pub use norm::squared_norm;
+pub use precision::set_product_type;
 pub use slices::{AdamWStep, Layout, Target};
 
 /// Switches the fused paths off, or on again, for the whole process: for measuring what they gain.

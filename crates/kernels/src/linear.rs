@@ -1,6 +1,9 @@
 use burn::tensor::Tensor;
 
-use crate::flex;
+use crate::{
+    flex,
+    precision::{product, product_type},
+};
 
 /// `x × weight + bias`, with the gradients of all three in the backward pass.
 ///
@@ -26,5 +29,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
 /// As [`linear()`].
 #[must_use]
 pub fn portable_linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    burn::tensor::module::linear(x, weight, Some(bias))
+    match product_type() {
+        None => burn::tensor::module::linear(x, weight, Some(bias)),
+        Some(_) => product(x, weight) + bias.unsqueeze(),
+    }
 }

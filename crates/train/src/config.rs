@@ -1,7 +1,7 @@
 use gptune_data::{Order, PromptStyle};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Precision, TrainError};
 
 /// What is left out of the computation of a batch, without changing its result but for the order of
 /// additions.
@@ -30,6 +30,8 @@ pub struct TrainConfig {
     pub data: String,
     /// The device to train on.
     pub device: String,
+    /// The type of number that matrix products take.
+    pub precision: Precision,
     /// Seed of the data order, and of dropout.
     pub seed: u32,
     /// How training examples are ordered.
@@ -92,6 +94,7 @@ impl Default for TrainConfig {
             model: "nano".to_owned(),
             data: "sample".to_owned(),
             device: "auto".to_owned(),
+            precision: Precision::F32,
             seed: 123,
             order: Order::Torch,
             prompt_style: PromptStyle::Book,

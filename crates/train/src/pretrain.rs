@@ -5,12 +5,12 @@ use std::{
     time::Instant,
 };
 
-use burn::{module::Module, optim::ModuleOptimizer, tensor::Device};
+use burn::{module::Module, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
-use crate::{Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::optimize};
+use crate::{Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::Updates};
 
 /// How to pretrain.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,8 +125,7 @@ pub fn pretrain(
         train_examples: text.train,
         val_examples: text.held_out,
     })?;
-    let mut optimizer =
-        ModuleOptimizer::from(AdamW { betas: [0.9, 0.95], weight_decay: config.weight_decay, ..AdamW::default() });
+    let mut updates = Updates::new(AdamW { betas: [0.9, 0.95], weight_decay: config.weight_decay, ..AdamW::default() });
     let mut order = OrderStream::new(Order::Shuffle, config.seed);
     let lengths = vec![text.block_size; text.train];
     let mut blocks: Vec<usize> = Vec::new();
@@ -141,8 +140,7 @@ pub fn pretrain(
         let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
         let began = Instant::now();
         let lr = config.learning_rate(step);
-        let (updated, loss) =
-            optimize(model, &mut optimizer, lr, std::slice::from_ref(&batch), Packing::default(), None);
+        let (updated, loss) = updates.step(model, lr, std::slice::from_ref(&batch), Packing::default());
         model = updated;
         if !loss.is_finite() {
             ending = Ending::NotFinite { step };

@@ -15,7 +15,8 @@ use gptune_kernels::{AdamW, GradientScale, squared_norm};
 use gptune_model::{GenerateOptions, Gpt2, Supervised};
 
 use crate::{
-    Event, Observer, Packing, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable, peak_memory_bytes,
+    Event, Observer, Packing, Precision, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable,
+    peak_memory_bytes, precision::LossScale,
 };
 
 /// Fine-tunes a model.
@@ -128,14 +129,14 @@ impl<'a> Trainer<'a> {
 
     fn epochs(&self, mut model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let config = self.config;
-        let scale = GradientScale::default();
-        let mut optimizer = ModuleOptimizer::from(AdamW {
+        let mut updates = Updates::new(AdamW {
             betas: [config.beta_1, config.beta_2],
             eps: config.eps,
             weight_decay: config.weight_decay,
-            gradient_scale: scale.clone(),
+            ..AdamW::default()
         });
-        let clipping = (config.max_grad_norm > 0.0).then_some((config.max_grad_norm, &scale));
+        updates.max_norm = (config.max_grad_norm > 0.0).then_some(config.max_grad_norm);
+        updates.loss_scale = (config.precision == Precision::F16).then(LossScale::default);
         let mut order = self.order();
         // In PyTorch's order evaluations draw from the same stream; in the others they shall not matter.
         let mut evaluation_order = (config.order != Order::Torch).then(|| self.order());
@@ -154,7 +155,7 @@ impl<'a> Trainer<'a> {
                     return Ok(Outcome::new(&model, Ending::Completed, step, newest.as_ref()));
                 }
                 let began = Instant::now();
-                let (updated, loss) = optimize(model, &mut optimizer, config.lr, &together, packing, clipping);
+                let (updated, loss) = updates.step(model, config.lr, &together, packing);
                 model = updated;
                 if !loss.is_finite() {
                     return Ok(Outcome::new(&model, Ending::NotFinite { step }, step, None));
@@ -224,49 +225,70 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// One update from the gradients of one or more batches, unless the loss is not a number. Returns the
-/// model and the loss before it: the mean over the targets of all batches.
-///
-/// With `clipping`, gradients are scaled so that their norm is at most the given one.
-pub(crate) fn optimize(
-    model: Gpt2,
-    optimizer: &mut ModuleOptimizer,
-    lr: f64,
-    batches: &[Batch],
-    packing: Packing,
-    clipping: Option<(f64, &GradientScale)>,
-) -> (Gpt2, f64) {
-    let all: usize = batches.iter().map(Batch::target_tokens).sum();
-    let mut accumulator = GradientsAccumulator::new();
-    let mut value = 0.0;
-    for batch in batches {
-        let Some(mut supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
-            // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
-            unreachable!("a batch without any target")
-        };
-        if batches.len() > 1 {
-            // Each target weighs the same, whatever batch it is in.
-            supervised.scale(batch.target_tokens() as f64 / all as f64);
-        }
-        let loss = model.loss(&supervised);
-        value += f64::from(loss.clone().into_scalar::<f32>());
-        if !value.is_finite() {
-            return (model, value);
-        }
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        accumulator.accumulate(&model, gradients);
-    }
-    let gradients = accumulator.grads();
-    if let Some((max_norm, scale)) = clipping {
-        #[allow(clippy::cast_possible_truncation)]
-        scale.set(clip_factor(&model, &gradients, max_norm) as f32);
-    }
-    (optimizer.step(lr, model, gradients), value)
+/// How the gradients of a step become an update.
+pub(crate) struct Updates {
+    optimizer: ModuleOptimizer,
+    /// What the optimizer multiplies gradients by.
+    scale: GradientScale,
+    /// Longest gradient, as its norm over all parameters.
+    pub max_norm: Option<f64>,
+    /// Of products in `f16`.
+    pub loss_scale: Option<LossScale>,
 }
 
-/// What gradients are multiplied by so that their norm over all parameters is at most `max_norm`, as in
-/// `torch.nn.utils.clip_grad_norm_`.
-fn clip_factor(model: &Gpt2, gradients: &GradientsParams, max_norm: f64) -> f64 {
+impl Updates {
+    pub(crate) fn new(adamw: AdamW) -> Self {
+        let scale = adamw.gradient_scale.clone();
+        Self { optimizer: ModuleOptimizer::from(adamw), scale, max_norm: None, loss_scale: None }
+    }
+
+    /// One update from the gradients of one or more batches, unless the loss is not a number. Returns
+    /// the model and the loss before it: the mean over the targets of all batches.
+    ///
+    /// Scaled gradients that are not finite make no update, but the scale smaller.
+    pub(crate) fn step(&mut self, model: Gpt2, lr: f64, batches: &[Batch], packing: Packing) -> (Gpt2, f64) {
+        let all: usize = batches.iter().map(Batch::target_tokens).sum();
+        let loss_scale = self.loss_scale.as_ref().map_or(1.0, |scale| scale.factor);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut value = 0.0;
+        for batch in batches {
+            let Some(mut supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
+                // Preflight refuses prompts that leave no target, so that this cannot be a whole batch.
+                unreachable!("a batch without any target")
+            };
+            if batches.len() > 1 {
+                // Each target weighs the same, whatever batch it is in.
+                supervised.scale(batch.target_tokens() as f64 / all as f64);
+            }
+            let loss = model.loss(&supervised);
+            value += f64::from(loss.clone().into_scalar::<f32>());
+            if !value.is_finite() {
+                return (model, value);
+            }
+            let loss = if self.loss_scale.is_some() { loss * loss_scale } else { loss };
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            accumulator.accumulate(&model, gradients);
+        }
+        let gradients = accumulator.grads();
+        if self.max_norm.is_some() || self.loss_scale.is_some() {
+            let norm = norm(&model, &gradients) / loss_scale;
+            if let Some(scale) = &mut self.loss_scale {
+                scale.update(norm.is_finite());
+                if !norm.is_finite() {
+                    return (model, value);
+                }
+            }
+            // As in `torch.nn.utils.clip_grad_norm_`.
+            let clipping = self.max_norm.map_or(1.0, |max_norm| (max_norm / (norm + 1e-6)).min(1.0));
+            #[allow(clippy::cast_possible_truncation)]
+            self.scale.set((clipping / loss_scale) as f32);
+        }
+        (self.optimizer.step(lr, model, gradients), value)
+    }
+}
+
+/// The norm of all gradients together.
+fn norm(model: &Gpt2, gradients: &GradientsParams) -> f64 {
     struct Squares<'a>(&'a GradientsParams, f64);
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -277,5 +299,5 @@ fn clip_factor(model: &Gpt2, gradients: &GradientsParams, max_norm: f64) -> f64 
     }
     let mut squares = Squares(gradients, 0.0);
     model.visit(&mut squares);
-    (max_norm / (squares.1.sqrt() + 1e-6)).min(1.0)
+    squares.1.sqrt()
 }

@@ -5,7 +5,7 @@ use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlock
 use gptune_weights::Precision;
 use serde_json::json;
 
-use super::{convert::write_folder, init::model_config, print_json, train::stop_on_ctrl_c};
+use super::{convert::write_folder, doctor::guard, init::model_config, print_json, train::stop_on_ctrl_c};
 use crate::{args::PretrainArgs, console::Console, device};
 
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
@@ -17,8 +17,9 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     if args.batch_size == 0 || args.steps == 0 {
         bail!("--batch-size and --steps have to be at least 1");
     }
-    let device = device::resolve(&args.device)?.device;
+    let chosen = device::resolve(&args.device)?;
     let console = Console::new(args.json);
+    guard(&chosen, args.force, &console)?;
     let tokenizer = Tokenizer::gpt2()?;
     let mut text = String::new();
     for path in &args.text {
@@ -44,7 +45,8 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     ));
     let mut keeper = Keeper { args, console, model_config, tokenizer: &tokenizer, last: None };
     let stop = stop_on_ctrl_c();
-    let outcome = pretrain(&keeper.model_config.clone(), &text, &config, &device.autodiff(), &mut keeper, &stop)?;
+    let outcome =
+        pretrain(&keeper.model_config.clone(), &text, &config, &chosen.device.autodiff(), &mut keeper, &stop)?;
     if let Ending::NotFinite { step } = outcome.ending {
         bail!("the loss of step {step} is not a number, so nothing was written; try a smaller --lr");
     }

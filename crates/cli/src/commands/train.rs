@@ -50,6 +50,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let trainer = Trainer::new(&config, &data, &tokenizer)?;
 
     guard(&chosen, args.force, &console)?;
+    device::check_size(&chosen, &folder.config)?;
+    device::set_precision(&chosen, config.precision)?;
     let device = chosen.device.autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
     let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;

@@ -2,6 +2,7 @@
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod back_ends;
 mod bad_input;
 mod contract;
 mod interrupt;

@@ -24,24 +24,22 @@ fn config() -> Gpt2Config {
     }
 }
 
-/// Losses of `steps` steps, and a greedy continuation by the model after them. Batches have one shape,
-/// because a GPU compiles its kernels anew for each.
+/// Losses of `steps` steps on one batch, and a greedy continuation by the model after them. There is one
+/// shape, because a GPU compiles its kernels anew for each.
 fn train(device: &Device, steps: u32) -> (Vec<f64>, Vec<u32>) {
     let mut model = formula_weights(Gpt2::init(&config(), &device.clone().autodiff()));
     let mut optimizer = ModuleOptimizer::from(AdamW { weight_decay: 0.1, ..AdamW::default() });
+    let text = |row: u32| (0..13).map(|at| (5 + at * (row + 1)) % 113).collect::<Vec<u32>>();
+    let texts: Vec<Vec<u32>> = (0..4).map(text).collect();
+    let targets: Vec<Vec<i64>> = texts.iter().map(|ids| ids[1..].iter().map(|&id| i64::from(id)).collect()).collect();
+    let sequences: Vec<Sequence<'_>> =
+        texts.iter().zip(&targets).map(|(ids, targets)| (&ids[..12], targets.as_slice())).collect();
     let mut losses = Vec::new();
-    for step in 0..steps {
-        // Texts with a rule to learn: every token is the one before plus a step that the text keeps.
-        let text = |row: u32| (0..13).map(|at| (5 + step + at * (row % 3 + 1)) % 113).collect::<Vec<u32>>();
-        let texts: Vec<Vec<u32>> = (0..4).map(text).collect();
-        let targets: Vec<Vec<i64>> =
-            texts.iter().map(|ids| ids[1..].iter().map(|&id| i64::from(id)).collect()).collect();
-        let sequences: Vec<Sequence<'_>> =
-            texts.iter().zip(&targets).map(|(ids, targets)| (&ids[..12], targets.as_slice())).collect();
+    for _ in 0..steps {
         let loss = model.loss(&Supervised::mean(&sequences, true).unwrap());
         losses.push(f64::from(loss.clone().into_scalar::<f32>()));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(3e-3, model, gradients);
+        model = optimizer.step(1e-3, model, gradients);
     }
     (losses, model.valid().generate(&[7, 9, 11], &GenerateOptions::greedy(12)))
 }
