@@ -82,7 +82,19 @@ pub(crate) fn test(back_ends: &[String]) -> Result<()> {
     let mut test = workspace("test", back_ends)?;
     // What tests of other back ends ask for: they say so where they are not in the build.
     test.env("GPTUNE_TEST_BACK_ENDS", back_ends.join(","));
-    run(&mut test)
+    run(&mut test)?;
+    // Those of the libraries take their device from a variable.
+    for back_end in back_ends {
+        println!("== the training crate's tests on {back_end}");
+        let mut test = workspace("test", back_ends)?;
+        test.args(["--test", "it", "--", "--nocapture", "devices::"]);
+        // Whole runs take hours on a GPU that is a program.
+        if back_end != "wgpu" {
+            test.arg("parity::");
+        }
+        run(test.env("BURN_DEVICE", back_end).env("CUBECL_AUTOTUNE_LEVEL", "minimal"))?;
+    }
+    Ok(())
 }
 
 /// Where cargo puts what it builds.
