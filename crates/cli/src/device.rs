@@ -45,6 +45,19 @@ const BACK_ENDS: [BackEnd; 8] = [
     back_end("cpu", "CPU through CubeCL", cfg!(feature = "cpu")),
 ];
 
+/// Keeps libraries of graphics drivers from writing to standard error that a server has no desktop. To be
+/// called before there are threads.
+pub(crate) fn silence_drivers() {
+    #[cfg(all(target_os = "linux", any(feature = "wgpu", feature = "vulkan")))]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: no other thread exists that could read the environment at the same time.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
+        }
+    }
+}
+
 /// The back ends of this build.
 pub(crate) fn compiled() -> impl Iterator<Item = BackEnd> {
     BACK_ENDS.into_iter().filter(|back_end| back_end.compiled)

@@ -15,6 +15,7 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    device::silence_drivers();
     // A panic is a bug of ours or a fault of the device: one sentence, and no backtrace by default.
     std::panic::set_hook(Box::new(|fault| {
         let message = fault.payload_as_str().unwrap_or("no message");
