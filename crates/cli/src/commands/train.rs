@@ -49,8 +49,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     bar.finish_and_clear();
     let trainer = Trainer::new(&config, &data, &tokenizer)?;
 
-    guard(&chosen, args.force, &console)?;
     device::check_size(&chosen, &folder.config)?;
+    guard(&chosen, args.force, &console)?;
     device::set_precision(&chosen, config.precision)?;
     let device = chosen.device.autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
