@@ -18,7 +18,7 @@ const TINY: [&str; 8] = ["--n-layer", "3", "--n-head", "4", "--n-embd", "48", "-
 /// Steps of a tiny run; fewer on wgpu, where a driver that compiles on the processor takes minutes for
 /// every new shape.
 const STEPS: usize = 232;
-const STEPS_WGPU: usize = 4;
+const STEPS_WGPU: usize = 1;
 
 /// Measures flex and `others` on this machine and appends a table.
 pub(crate) fn run(others: &[String]) -> Result<()> {
