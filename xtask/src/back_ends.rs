@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{bench, cargo};
+use crate::{bench, bench::median, cargo};
 
 /// A model that even a software GPU trains, with GPT-2's vocabulary.
 const TINY: [&str; 8] = ["--n-layer", "3", "--n-head", "4", "--n-embd", "48", "--n-positions", "256"];
@@ -128,10 +128,4 @@ fn read(path: &Path) -> Result<Run> {
         }
     }
     Ok(run)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -236,10 +236,14 @@ impl Figures {
     }
 
     fn median(&self) -> f64 {
-        let mut speeds = self.speeds.clone();
-        speeds.sort_by(f64::total_cmp);
-        speeds.get(speeds.len() / 2).copied().unwrap_or(f64::NAN)
+        median(&self.speeds)
     }
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn append(text: &str) -> Result<()> {

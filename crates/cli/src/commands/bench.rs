@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer, VOCAB_SIZE};
 use gptune_kernels::slices::{Matrix, MatrixMut, Onto, matmul, matmul_totals};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
-use gptune_train::{Event, Observer, Packing, Prepared, TrainConfig, TrainError, Trainer, evaluate, peak_memory_bytes};
+use gptune_train::{Event, Observer, Prepared, TrainConfig, TrainError, Trainer, evaluate, peak_memory_bytes};
 use serde::Serialize;
 use serde_json::json;
 
@@ -129,7 +129,7 @@ fn train(config: &TrainConfig, data: &Prepared, tokenizer: &Tokenizer, model: Gp
 /// Evaluations, each of the next five batches of the training part.
 fn evaluations(config: &TrainConfig, data: &Prepared, model: &Gpt2, count: usize) -> Result<Vec<Sample>> {
     let loader = data.loader(Part::Train)?;
-    let packing = Packing { rows: config.packing, prefix: config.prefix_sharing };
+    let packing = config.packing();
     (0..count)
         .map(|index| {
             let seed = config.seed + u32::try_from(index).unwrap_or(0);

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{attention::softmax, simd::vectorized};
+use super::{
+    attention::softmax,
+    simd::{dot, vectorized},
+};
 
 /// Keys and values of several sequences, side by side in rows of `2C`.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +46,7 @@ pub fn cached_attention(qkv: &[f32], cached: CachedRows<'_>, heads: usize, out: 
             || {
                 scores.clear();
                 for row in rows() {
-                    scores.push(dot(query, &row[head * d..][..d]));
+                    scores.push(dot::<LANES>(query, &row[head * d..][..d]));
                 }
                 let visible = scores.len();
                 softmax(scores, visible, scale);
@@ -60,16 +63,3 @@ pub fn cached_attention(qkv: &[f32], cached: CachedRows<'_>, heads: usize, out: 
 
 /// Lanes of a dot product: heads are seldom wider than 64.
 const LANES: usize = 16;
-
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
-}

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     matrix::MatrixMut,
-    simd::{prefetch, vectorized},
+    simd::{dot, prefetch, vectorized},
     streamed::columns_of_a_task,
 };
 
@@ -19,6 +19,7 @@ const COLUMNS: usize = 512;
 const DEPTH: usize = 8;
 /// Rows of a transposed matrix that one task works on.
 const ROWS: usize = 64;
+/// Lanes of a dot product.
 const LANES: usize = 64;
 /// How far ahead a row is asked for, in elements: 6 KiB, beyond the page at hand.
 const AHEAD: usize = 1536;
@@ -95,23 +96,10 @@ pub fn few_rows_transposed(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32])
                     let ahead = (task * ROWS + index) * k + AHEAD;
                     prefetch(matrix.get(ahead..(ahead + k).min(matrix.len())).unwrap_or_default());
                     for (to, x) in x.chunks_exact(k).enumerate() {
-                        out.row(to)[index] = product(row, x);
+                        out.row(to)[index] = dot::<LANES>(row, x);
                     }
                 }
             },
         );
     });
-}
-
-#[inline(always)]
-fn product(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
 }

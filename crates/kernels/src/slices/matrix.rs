@@ -1,7 +1,7 @@
 //! Views of matrices in slices, and their products through the `gemm` crate.
 //!
-//! This is the only file with `unsafe` code: blocks of a matrix that different threads write are
-//! not slices, and the `gemm` crate takes pointers.
+//! `unsafe` is needed because blocks of a matrix that different threads write are not slices, and the
+//! `gemm` crate takes pointers.
 
 use std::{
     marker::PhantomData,

@@ -35,6 +35,20 @@ pub(super) fn prefetch_line(slice: &[f32], index: usize) {
     let _ = (slice, index);
 }
 
+/// The dot product of two slices of one length, added up in so many lanes.
+#[inline(always)]
+pub(super) fn dot<const LANES: usize>(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
 /// Called as `FnMut`, because a closure called by value goes through a shim that is never inlined.
 struct Vectorized<F>(F);
 
