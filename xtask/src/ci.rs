@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{self, cargo};
+use crate::{
+    cargo::{self, cargo},
+    python,
+};
 
 /// The back ends that a machine without a GPU can run: LibTorch on the CPU, and wgpu on software Vulkan.
 const BACK_ENDS: [&str; 2] = ["tch", "wgpu"];
@@ -28,7 +31,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     stage("dependencies", deny)?;
     stage("software Vulkan", software_vulkan)?;
-    stage("tests", || cargo::test(&back_ends))
+    stage("tests", || cargo::test(&back_ends))?;
+    stage("interoperation", || interoperation(&back_ends))
 }
 
 /// A Vulkan driver that runs on the processor (Mesa's lavapipe), for the tests of wgpu.
@@ -48,6 +52,14 @@ fn software_vulkan() -> Result<()> {
     }
     anyhow::ensure!(installed(), "mesa-vulkan-drivers has no software driver (lvp_icd) on this machine");
     Ok(())
+}
+
+/// The tests that need a Python: the download cache shared with Hugging Face's own library.
+fn interoperation(back_ends: &[String]) -> Result<()> {
+    let python = python::environment("huggingface-hub-2.4.0", &["huggingface_hub==2.4.0"])?;
+    let mut test = cargo::workspace("test", back_ends)?;
+    test.args(["--test", "it", "--", "--ignored", "interoperation::"]);
+    cargo::run(test.env("GPTUNE_PYTHON", python))
 }
 
 /// Licences, bans and sources of all dependencies; advisories where their database can be reached.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
+use crate::python::{self, variable};
 
 /// The only version that the bindings (torch-sys 0.22) work with.
 const VERSION: &str = "2.9.0";
@@ -33,8 +33,8 @@ pub(crate) fn find_or_install() -> Result<PathBuf> {
         check(&folder).context("LIBTORCH_USE_PYTORCH is set")?;
         return Ok(folder);
     }
-    let environment = cache_folder()?.join(format!("libtorch-{VERSION}"));
-    let python = environment.join("bin/python");
+    let environment = python::cache_folder()?.join(format!("libtorch-{VERSION}"));
+    let python = python::of(&environment);
     if let Ok(folder) = torch_of(&python)
         && check(&folder).is_ok()
     {
@@ -44,18 +44,9 @@ pub(crate) fn find_or_install() -> Result<PathBuf> {
         "installing LibTorch {VERSION} into {} (once, up to 5 GB with its CUDA libraries)",
         environment.display()
     );
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment).status();
-    if !made.as_ref().is_ok_and(std::process::ExitStatus::success) {
-        bail!(
-            "cannot make a Python environment with 'python3 -m venv', which LibTorch's installation needs; install \
-             Python 3.10 to 3.13 with its venv module, or set LIBTORCH to a folder of LibTorch {VERSION}"
-        );
-    }
     let torch = format!("torch=={VERSION}");
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", &torch, "numpy", "setuptools"]);
-    cargo::run(&mut pip).with_context(|| {
-        format!("pip cannot install {torch}; set LIBTORCH to a folder of LibTorch {VERSION} instead")
+    python::install(&environment, &[&torch, "numpy", "setuptools"]).with_context(|| {
+        format!("LibTorch cannot be installed; set LIBTORCH to a folder of LibTorch {VERSION} instead")
     })?;
     let folder = torch_of(&python)?;
     check(&folder)?;
@@ -118,19 +109,6 @@ fn torch_of(python: &Path) -> Result<PathBuf> {
         bail!("{} has no torch package; LibTorch {VERSION} is needed: pip install torch=={VERSION}", python.display());
     }
     Ok(folder.into())
-}
-
-/// Where programs keep what they can get again.
-fn cache_folder() -> Result<PathBuf> {
-    let home = || variable("HOME").map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| home().map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("gptune"))
-}
-
-fn variable(name: &str) -> Option<std::ffi::OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod cargo;
 mod ci;
 mod libtorch;
 mod pretrain_nano;
+mod python;
 mod world;
 
 use std::path::PathBuf;
@@ -51,6 +52,12 @@ enum Task {
         #[arg(value_delimiter = ',', default_value = "tch,wgpu")]
         back_ends: Vec<String>,
     },
+    /// Read damaged files of every format that weights come in
+    Fuzz {
+        /// How many of each
+        #[arg(default_value_t = 300_000)]
+        files: usize,
+    },
     /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
     Sanitize,
     /// Measure training, evaluation and generation and write docs/src/benchmarks.md
@@ -92,6 +99,11 @@ fn main() -> Result<()> {
         }
         Task::Ci => ci::run(),
         Task::BackEnds { back_ends } => back_ends::run(&back_ends),
+        Task::Fuzz { files } => {
+            let mut test = cargo::workspace("test", &[])?;
+            test.args(["--test", "it", "--", "--nocapture", "never_panic"]);
+            cargo::run(test.env("GPTUNE_FUZZ", files.to_string()))
+        }
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {

@@ -1,0 +1,116 @@
+//! The layout of Hugging Face's cache.
+//!
+//! ```text
+//! .locks/models--owner--name/<etag>.lock
+//! models--owner--name/refs/main                    the commit that was the newest when last asked
+//! models--owner--name/blobs/<etag>                 contents
+//! models--owner--name/snapshots/<commit>/<file>    links to ../../blobs/<etag>
+//! ```
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{FetchError, download::incomplete, lock};
+
+/// The folder of a repository in the cache.
+pub(crate) struct RepositoryFolder {
+    root: PathBuf,
+    locks: PathBuf,
+}
+
+impl RepositoryFolder {
+    /// The folder of a repository whose name was checked.
+    pub fn new(cache: &Path, repository: &str) -> Self {
+        let name = format!("models--{}", repository.replace('/', "--"));
+        Self { root: cache.join(&name), locks: cache.join(".locks").join(name) }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn blob(&self, etag: &str) -> PathBuf {
+        self.root.join("blobs").join(etag)
+    }
+
+    pub fn lock(&self, etag: &str) -> PathBuf {
+        self.locks.join(format!("{etag}.lock"))
+    }
+
+    pub fn snapshot(&self, commit: &str) -> PathBuf {
+        self.root.join("snapshots").join(commit)
+    }
+
+    /// The newest snapshot that is known of.
+    pub fn newest(&self) -> Option<PathBuf> {
+        let commit = fs::read_to_string(self.root.join("refs/main")).ok()?;
+        let commit = Some(commit.trim()).filter(|commit| is_commit(commit))?;
+        Some(self.snapshot(commit)).filter(|snapshot| snapshot.is_dir())
+    }
+
+    /// Makes the snapshot of `commit` the newest.
+    pub fn set_newest(&self, commit: &str) -> Result<(), FetchError> {
+        let path = self.root.join("refs/main");
+        if fs::read_to_string(&path).is_ok_and(|newest| newest.trim() == commit) {
+            return Ok(());
+        }
+        let at = FetchError::at(&path);
+        let _lock = lock::acquire(&self.lock("refs-main"), || {})?;
+        fs::create_dir_all(self.root.join("refs")).map_err(&at)?;
+        let temporary = incomplete(&path);
+        fs::write(&temporary, commit).and_then(|()| fs::rename(&temporary, &path)).map_err(&at)
+    }
+
+    /// Puts a blob into a snapshot: as a symbolic link, or where there are none, as a hard link or copy.
+    pub fn link(&self, etag: &str, commit: &str, file: &str, symlinks: bool) -> Result<(), FetchError> {
+        let pointer = self.snapshot(commit).join(file);
+        let at = FetchError::at(&pointer);
+        if let Some(folder) = pointer.parent() {
+            fs::create_dir_all(folder).map_err(&at)?;
+        }
+        // Under another name first, so that what may be there is replaced in one step.
+        let temporary = incomplete(&pointer);
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
+            _ => {}
+        }
+        // Relative, so that the cache can be moved.
+        let up = "../".repeat(2 + file.matches('/').count());
+        let linked = if symlinks {
+            symlink(&format!("{up}blobs/{etag}"), &temporary)
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        };
+        let blob = self.blob(etag);
+        linked
+            .or_else(|_| fs::hard_link(&blob, &temporary))
+            .or_else(|_| {
+                fs::copy(&blob, &temporary)?;
+                fs::File::options().write(true).open(&temporary)?.sync_all()
+            })
+            .map_err(FetchError::at(&temporary))?;
+        fs::rename(&temporary, &pointer).map_err(at)
+    }
+}
+
+/// Whether this can be the name of a commit.
+pub(crate) fn is_commit(name: &str) -> bool {
+    name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(unix)]
+fn symlink(target: &str, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &str, link: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target.replace('/', "\\"), link)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn symlink(_: &str, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,306 @@
+//! The Hugging Face Hub.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::{
+    FetchError, Patience, Progress,
+    cache::{RepositoryFolder, is_commit},
+    client::{Client, Reply},
+    download::{Source, download, received},
+    is_safe, lock, percent_encode,
+};
+
+/// The public Hub.
+const ENDPOINT: &str = "https://huggingface.co";
+
+/// The Hugging Face Hub and the cache on this machine, which other tools share.
+#[derive(Clone)]
+pub struct Hub {
+    endpoint: String,
+    cache: Option<PathBuf>,
+    token: Option<String>,
+    offline: bool,
+    symlinks: bool,
+    patience: Patience,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token, which has no place in a log.
+        f.debug_struct("Hub")
+            .field("endpoint", &self.endpoint)
+            .field("cache", &self.cache)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// The Hub and cache that the environment says, as it does for `huggingface_hub`: `HF_ENDPOINT`,
+    /// `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HF_TOKEN` or the file at `HF_TOKEN_PATH` or in
+    /// `HF_HOME`, `HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS`, and what some of them were called before.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::from_variables(|name| env::var_os(name), Patience::default())
+    }
+
+    /// The same with other variables and patience.
+    #[must_use]
+    pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>, patience: Patience) -> Self {
+        let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+        let path = |names: &[&str]| first(names).map(|value| expand_home(value.into()));
+        let text = |names: &[&str]| first(names)?.into_string().ok();
+        let is_set = |names: &[&str]| {
+            text(names).is_some_and(|value| ["1", "ON", "YES", "TRUE"].contains(&value.to_ascii_uppercase().as_str()))
+        };
+        let home = path(&["HF_HOME"])
+            .or_else(|| Some(path(&["XDG_CACHE_HOME"])?.join("huggingface")))
+            .or_else(|| Some(env::home_dir()?.join(".cache/huggingface")));
+        let token_file = path(&["HF_TOKEN_PATH"]).or_else(|| Some(home.as_ref()?.join("token")));
+        Self {
+            endpoint: text(&["HF_ENDPOINT"]).unwrap_or_else(|| ENDPOINT.to_owned()).trim_end_matches('/').to_owned(),
+            cache: path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).or_else(|| Some(home?.join("hub"))),
+            token: text(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+                .or_else(|| fs::read_to_string(token_file?).ok())
+                .map(|token| token.trim().to_owned())
+                .filter(|token| !token.is_empty()),
+            offline: is_set(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]),
+            symlinks: !is_set(&["HF_HUB_DISABLE_SYMLINKS"]),
+            patience,
+        }
+    }
+
+    /// The folder of the newest snapshot of a repository (`owner/name`) that is in the cache, whichever
+    /// of its files that has. Asks nobody.
+    #[must_use]
+    pub fn cached(&self, repository: &str) -> Option<PathBuf> {
+        self.folder(repository).ok()?.newest()
+    }
+
+    /// The requests that [`Hub::fetch`] makes for these files if none is in the cache. Which commit is the newest
+    /// is what the first one asks.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::RepositoryName`].
+    pub fn requests(&self, repository: &str, files: &[&str]) -> Result<Vec<String>, FetchError> {
+        self.folder(repository)?;
+        let mut requests = vec![format!("GET {}", self.listing_url(repository))];
+        for file in files {
+            let url = self.file_url(repository, "{commit}", file);
+            requests.extend([format!("HEAD {url}"), format!("GET {url}")]);
+        }
+        Ok(requests)
+    }
+
+    /// Names of the files of a repository: as the Hub lists them, or if it cannot be asked, those in the
+    /// cache.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] saying that there is no such repository, that it may not be read, or that the Hub
+    /// cannot be asked and nothing is in the cache.
+    pub fn files(&self, repository: &str) -> Result<Vec<String>, FetchError> {
+        let folder = self.folder(repository)?;
+        match self.connect(repository) {
+            Ok((_, listing)) => Ok(listing.files),
+            Err(error) => folder.newest().map(|snapshot| files_in(&snapshot)).ok_or(error),
+        }
+    }
+
+    /// Fetches files of a repository's newest commit into the cache, those of them that are not there,
+    /// and returns the snapshot's folder. An `optional` file that the repository does not have is passed
+    /// over. If the Hub cannot be asked, a snapshot in the cache that has the `required` files will do.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`]; what was received is kept and used by the next attempt.
+    pub fn fetch(
+        &self,
+        repository: &str,
+        required: &[&str],
+        optional: &[&str],
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PathBuf, FetchError> {
+        let folder = self.folder(repository)?;
+        if let Some(name) = required.iter().chain(optional).find(|name| !is_safe(name)) {
+            return Err(FetchError::FileName { name: (*name).to_owned() });
+        }
+        let (client, Listing { commit, files }) = match self.connect(repository) {
+            Ok(connected) => connected,
+            Err(error) => {
+                let has_all = |snapshot: &PathBuf| required.iter().all(|file| snapshot.join(file).is_file());
+                return folder.newest().filter(has_all).ok_or(error);
+            }
+        };
+        let listed = |file: &&str| files.iter().any(|listed| listed == file);
+        if let Some(file) = required.iter().find(|file| !listed(file)) {
+            return Err(FetchError::NoFile { repository: repository.to_owned(), file: (*file).to_owned() });
+        }
+        for file in required.iter().chain(optional.iter().filter(|file| listed(file))) {
+            self.fetch_file(&client, &folder, (repository, &commit, file), progress)?;
+        }
+        folder.set_newest(&commit)?;
+        Ok(folder.snapshot(&commit))
+    }
+
+    /// Fetches one file into a snapshot, unless it is there.
+    fn fetch_file(
+        &self,
+        client: &Client,
+        folder: &RepositoryFolder,
+        (repository, commit, file): (&str, &str, &str),
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), FetchError> {
+        let url = self.file_url(repository, commit, file);
+        let explain = |error| self.explain(error, repository, Some(file));
+        let Remote { etag, size } = client.patience.retry(|_| remote(client, &url)).map_err(explain)?;
+        let is_whole = |path: &Path| {
+            path.metadata().is_ok_and(|found| found.is_file() && size.is_none_or(|size| found.len() == size))
+        };
+        let pointer = folder.snapshot(commit).join(file);
+        if is_whole(&pointer) {
+            return Ok(());
+        }
+        let blob = folder.blob(&etag);
+        let mut on_bytes = |bytes, total| progress(Progress { file, bytes, total });
+        // The lock of huggingface_hub, which does not fetch a file either as long as it is taken.
+        let _lock = lock::acquire(&folder.lock(&etag), || on_bytes(received(&blob), size))?;
+        if is_whole(&pointer) {
+            return Ok(());
+        }
+        if !is_whole(&blob) {
+            let source = Source { url: &url, size, etag: Some(&etag) };
+            download(client, &source, &blob, &mut on_bytes).map_err(explain)?;
+        }
+        folder.link(&etag, commit, file, self.symlinks)
+    }
+
+    /// Makes a client, and asks the Hub for the newest commit of a repository with it.
+    fn connect(&self, repository: &str) -> Result<(Client, Listing), FetchError> {
+        if self.offline {
+            let path = self.folder(repository)?.root().to_owned();
+            return Err(FetchError::Offline { repository: repository.to_owned(), path });
+        }
+        let client = Client::new(self.patience);
+        let client = self.token.iter().try_fold(client, |client, token| client.with_token(&self.endpoint, token))?;
+        let url = self.listing_url(repository);
+        let answer = client.patience.retry(|_| {
+            let Reply { mut response, uri } = client.get(&url, 0)?.check()?;
+            response.body_mut().read_to_vec().map_err(|error| client.fault(&uri, error))
+        });
+        let answer = answer.map_err(|error| self.explain(error, repository, None))?;
+        let problem = "it is not a list of a repository's files".to_owned();
+        let listing = Listing::parse(&answer).ok_or(FetchError::Answer { url, problem })?;
+        Ok((client, listing))
+    }
+
+    fn listing_url(&self, repository: &str) -> String {
+        format!("{}/api/models/{repository}/revision/main", self.endpoint)
+    }
+
+    fn file_url(&self, repository: &str, commit: &str, file: &str) -> String {
+        format!("{}/{repository}/resolve/{commit}/{}", self.endpoint, percent_encode(file))
+    }
+
+    fn folder(&self, repository: &str) -> Result<RepositoryFolder, FetchError> {
+        let is_name = |name: &str| {
+            let is_usual = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
+            !name.starts_with('.') && !name.is_empty() && name.chars().all(is_usual) && !name.contains("--")
+        };
+        if repository.split('/').count() > 2 || !repository.split('/').all(is_name) {
+            return Err(FetchError::RepositoryName { name: repository.to_owned() });
+        }
+        let cache = self.cache.as_ref().ok_or(FetchError::NoHome)?;
+        Ok(RepositoryFolder::new(cache, repository))
+    }
+
+    /// Says what a status of the Hub means for a repository or a file of it.
+    fn explain(&self, error: FetchError, repository: &str, file: Option<&str>) -> FetchError {
+        let (endpoint, repository) = (self.endpoint.clone(), repository.to_owned());
+        match error {
+            FetchError::Status { url, status } if url.starts_with(&endpoint) => match (status, file) {
+                (401, _) => FetchError::Unauthorized { endpoint, repository },
+                (403, _) => FetchError::Forbidden { endpoint, repository },
+                (404, None) => FetchError::NoRepository { endpoint, repository },
+                (404, Some(file)) => FetchError::NoFile { repository, file: file.to_owned() },
+                _ => FetchError::Status { url, status },
+            },
+            error => error,
+        }
+    }
+}
+
+/// The newest commit of a repository, and its files.
+struct Listing {
+    commit: String,
+    files: Vec<String>,
+}
+
+impl Listing {
+    fn parse(answer: &[u8]) -> Option<Self> {
+        let answer: Value = serde_json::from_slice(answer).ok()?;
+        let commit = answer.get("sha")?.as_str().filter(|commit| is_commit(commit))?.to_owned();
+        let files = answer.get("siblings")?.as_array()?.iter();
+        let files = files.map(|file| Some(file.get("rfilename")?.as_str()?.to_owned())).collect::<Option<_>>()?;
+        Some(Self { commit, files })
+    }
+}
+
+/// What the Hub says of a file before it is fetched.
+struct Remote {
+    etag: String,
+    size: Option<u64>,
+}
+
+/// Asks for a file's headers. The `X-Linked` ones are of the contents, wherever the Hub keeps them.
+fn remote(client: &Client, url: &str) -> Result<Remote, FetchError> {
+    let reply = client.head(url)?;
+    let elsewhere = reply.response.status().is_redirection();
+    let reply = if elsewhere { reply } else { reply.check()? };
+    let own_length = || reply.number("content-length").filter(|_| !elsewhere);
+    let size = reply.number("x-linked-size").or_else(own_length);
+    let etag = reply.header("x-linked-etag").or_else(|| reply.header("etag")).unwrap_or_default();
+    let etag = etag.trim_start_matches("W/").trim_matches('"');
+    // It becomes the name of a file.
+    if etag.is_empty() || !etag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let problem = "it has no ETag, which the Hugging Face Hub sends with each file".to_owned();
+        return Err(FetchError::Answer { url: url.to_owned(), problem });
+    }
+    Ok(Remote { etag: etag.to_owned(), size })
+}
+
+/// The files in a folder and those within it, as paths with `/`.
+fn files_in(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = format!("{prefix}{name}");
+            // A link to a folder could lead in circles, and the cache has none.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push((entry.path(), format!("{path}/")));
+            } else if entry.path().is_file() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A path with `~` at its beginning replaced by the home folder.
+fn expand_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
+    }
+}
