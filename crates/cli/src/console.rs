@@ -94,6 +94,11 @@ pub(crate) fn print(text: impl Display) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Says something that is no result, on standard error.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
 /// Whether an error is only that nobody reads our output any more.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)

@@ -5,6 +5,7 @@ mod assets;
 mod commands;
 mod console;
 mod device;
+mod download;
 mod model_source;
 mod resolve;
 
@@ -51,6 +52,7 @@ fn run() -> ExitCode {
         Command::Tokenize(args) => commands::tokens::tokenize(&args),
         Command::Detokenize(args) => commands::tokens::detokenize(&args),
         Command::Data(args) => commands::data::run(&args),
+        Command::Fetch(args) => commands::fetch::run(&args),
         Command::Import(args) => commands::convert::import(&args),
         Command::Export(args) => commands::convert::export(&args),
         Command::Bench(args) => commands::bench::run(&args),

@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gptune_data::{Dataset, PromptStyle, VOCAB_SIZE};
+use gptune_fetch::GPT2_NAMES;
 use gptune_train::TrainConfig;
-use gptune_weights::{HUB_NAMES, ModelFolder, cached_folder};
+use gptune_weights::ModelFolder;
 use serde_json::Value;
 
-use crate::assets;
+use crate::{
+    assets,
+    download::{self, Remote},
+};
 
-/// Opens the model that a name, folder or file stands for.
+/// Opens the model that a name, folder or file stands for, after a download if it is not on this machine.
 ///
 /// # Errors
 ///
@@ -18,22 +22,20 @@ use crate::assets;
 pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     let folder = if model == "nano" {
         ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?
-    } else if let Some((_, repository)) = HUB_NAMES.into_iter().find(|(name, _)| *name == model) {
-        // Where the Hub's tools put it under its present or its old name; then a folder of that name.
-        let cached = cached_folder(repository).or_else(|| cached_folder(model));
-        let Some(folder) = cached.or_else(|| Some(PathBuf::from(model)).filter(|folder| folder.exists())) else {
-            bail!(
-                "'{model}' is not on this machine; put config.json and model.safetensors of {repository} into a folder and \
-                 give that as --model, or fetch it into Hugging Face's cache with 'hf download {repository}'"
-            );
-        };
-        ModelFolder::open(&folder)?
+    } else if let Some(remote) = remote_model(model) {
+        let path = here_or_fetched(&remote, model).map_err(|error| {
+            // What has the form of a repository's name may have been meant as a path.
+            let nowhere = model.contains('/') && download::is_unknown(&error);
+            if nowhere { error.context(format!("there is no file or folder '{model}', and")) } else { error }
+        })?;
+        ModelFolder::open(&path)?
     } else if Path::new(model).exists() || model.contains(['/', '\\', '.']) {
         ModelFolder::open(Path::new(model))?
     } else {
         bail!(
-            "unknown model '{model}': there is no such file or folder, and the known names are nano, {}",
-            HUB_NAMES.map(|(name, _)| name).join(", ")
+            "unknown model '{model}': there is no such file or folder, and the known names are nano, {}, and OWNER/NAME \
+             of the Hugging Face Hub",
+            GPT2_NAMES.map(|(name, _)| name).join(", ")
         );
     };
     let vocabulary = folder.config.vocab_size;
@@ -45,27 +47,44 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     Ok(folder)
 }
 
-/// Reads the dataset that a name or file stands for.
+/// What a name of a model stands for, if it is not a path on this machine. A released model goes before a folder
+/// of its name only where it is in the cache already.
+pub(crate) fn remote_model(model: &str) -> Option<Remote> {
+    let remote = Remote::model(model)?;
+    let local = Path::new(model).exists() && !remote.on_this_machine().is_ok_and(|path| path.is_some());
+    (!local).then_some(remote)
+}
+
+/// What a name of data stands for, if it is neither built in nor a path on this machine.
+pub(crate) fn remote_data(data: &str) -> Option<Remote> {
+    Remote::data(data, None).filter(|_| !Path::new(data).exists())
+}
+
+fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
+    if let Some(path) = remote.on_this_machine()? {
+        return Ok(path);
+    }
+    download::announce(name);
+    remote.fetch()
+}
+
+/// Reads the dataset that a name or file stands for, after a download if it is not on this machine.
 ///
 /// # Errors
 ///
 /// If there is none, or it is damaged.
 pub(crate) fn open_data(data: &str) -> Result<Dataset> {
-    match data {
-        "sample" => Ok(Dataset::parse("the built-in sample data", assets::SAMPLE_DATA)?),
-        "book" | "alpaca" if !Path::new(data).exists() => bail!(
-            "'{data}' is not built in, because its licence is not this project's; download {} and give the file as --data",
-            if data == "book" {
-                "instruction-data.json of the LLMs-from-scratch repository (chapter 7)"
-            } else {
-                "alpaca_data.json of the stanford_alpaca repository"
-            }
-        ),
-        name if !Path::new(name).exists() && !name.contains(['/', '\\', '.']) => {
-            bail!("unknown data '{name}': there is no such file, and the known names are sample, book, alpaca")
-        }
-        path => Ok(Dataset::read(Path::new(path))?),
+    if data == "sample" {
+        return Ok(Dataset::parse("the built-in sample data", assets::SAMPLE_DATA)?);
     }
+    if let Some(remote) = remote_data(data) {
+        // Not built in, because its licence is not this project's.
+        return Ok(Dataset::read(&here_or_fetched(&remote, data)?)?);
+    }
+    if !Path::new(data).exists() && !data.contains(['/', '\\', '.']) {
+        bail!("unknown data '{data}': there is no such file, and the known names are sample, book, alpaca");
+    }
+    Ok(Dataset::read(Path::new(data))?)
 }
 
 /// The configuration of the run that a model folder belongs to, if it lies in a run folder.

@@ -4,7 +4,7 @@
 //! merges are recovered from the ranks the way Hugging Face's own converter does it; the encoder is
 //! Hugging Face's `tokenizers`. Tests hold its ids equal to tiktoken's.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use ahash::AHashMap;
 use serde_json::{Map, Value, json};
@@ -103,6 +103,19 @@ impl Tokenizer {
         self.inner.decode(ids, false).map_err(|error| DataError::Tokenizer(error.to_string()))
     }
 
+    /// The tokens in the order of their ids, in GPT-2's printable alphabet, as in `vocab.json`.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<String> {
+        let tokens = (0..).map_while(|id| self.inner.id_to_token(id));
+        tokens.take(self.byte_lengths.len()).collect()
+    }
+
+    /// The pairs that are merged, in the order of their ranks and in the same alphabet, as in `merges.txt`.
+    #[must_use]
+    pub fn merges(&self) -> &[(String, String)] {
+        &self.merges
+    }
+
     /// Writes the files that transformers' `AutoTokenizer` reads: `tokenizer.json`, `vocab.json`,
     /// `merges.txt`, `special_tokens_map.json` and `tokenizer_config.json`, the last one with
     /// `extra` keys added.
@@ -122,11 +135,8 @@ impl Tokenizer {
         full.add_special_tokens(&[AddedToken::from(END_OF_TEXT, true)]);
         write("tokenizer.json", full.to_string(true).map_err(|error| failed(&error))?)?;
 
-        let by_id: HashMap<u32, String> =
-            self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
-        let mut ids: Vec<_> = by_id.keys().copied().collect();
-        ids.sort_unstable();
-        let vocab: Map<String, Value> = ids.iter().map(|id| (by_id[id].clone(), json!(id))).collect();
+        let vocab: Map<String, Value> =
+            self.tokens().into_iter().zip((0..).map(Value::from as fn(u32) -> Value)).collect();
         write("vocab.json", Value::Object(vocab).to_string())?;
 
         let merges: Vec<String> = self.merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
@@ -135,6 +145,7 @@ impl Tokenizer {
         write("special_tokens_map.json", pretty(&special)?)?;
 
         let mut config = json!({
+            "add_bos_token": false,
             "add_prefix_space": false,
             "bos_token": END_OF_TEXT,
             "clean_up_tokenization_spaces": false,
@@ -208,6 +219,9 @@ mod tests {
         assert_eq!(tokenizer.merges[0], ("Ġ".into(), "t".into()));
         assert_eq!(tokenizer.merges[1], ("Ġ".into(), "a".into()));
         assert_eq!(tokenizer.merges[2], ("h".into(), "e".into()));
+        let tokens = tokenizer.tokens();
+        assert_eq!(tokens.len(), VOCAB_SIZE);
+        assert_eq!([&tokens[0], &tokens[262], &tokens[50_256]], ["!", "Ġthe", END_OF_TEXT]);
     }
 
     #[test]

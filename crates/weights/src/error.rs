@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use gptune_model::ConfigError;
 
+use crate::{BundleError, GgufError, PickleError};
+
 /// What can be wrong with a checkpoint.
 ///
 /// Every message is one sentence that names the file, the tensor and the remedy.
@@ -25,7 +27,7 @@ pub enum WeightsError {
     },
     /// The path holds no model.
     #[error(
-        "{path} is not a model: {problem}; give a folder with config.json and model.safetensors, or a .safetensors file"
+        "{path} is not a model: {problem}; give a folder with config.json and model.safetensors, OpenAI's folder with hparams.json, or a file of weights (.safetensors, .pth, .bin, .gguf)"
     )]
     NotAModel {
         /// The path.
@@ -102,7 +104,7 @@ pub enum WeightsError {
         actual: Vec<usize>,
     },
     /// A tensor of numbers that are no weights.
-    #[error("{path}: tensor '{name}' holds {dtype}; weights have to be F32, F16, BF16 or F64")]
+    #[error("{path}: tensor '{name}' holds {dtype}; weights have to be floats")]
     DType {
         /// The file.
         path: PathBuf,
@@ -111,6 +113,15 @@ pub enum WeightsError {
         /// Type in the file.
         dtype: String,
     },
+    /// A checkpoint of `torch.save` is damaged or asks for what it should not.
+    #[error(transparent)]
+    Pickle(#[from] PickleError),
+    /// A TensorFlow checkpoint is damaged.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A GGUF file is damaged, or a model does not fit into one.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
     /// A parameter could not be taken from the device.
     #[error("cannot read the parameter '{name}' from the device: {problem}")]
     Device {

@@ -1,25 +1,40 @@
 //! Model folders in Hugging Face's layout.
 
-use std::path::Path;
+use std::{fs::File, io::Read, path::Path};
 
 use burn::tensor::Device;
 use gptune_model::{Gpt2, Gpt2Config};
 use serde_json::{Map, Value};
 
-use crate::{SafetensorsFile, WeightsError, load_model, names};
+use crate::{
+    Checkpoint, GgufFile, GgufGpt2, Hparams, PickleFile, SafetensorsFile, ShardedSafetensors, WeightsError,
+    checkpoint::{OpenAiCheckpoint, under_common_names},
+    load_model, names,
+    sharded::INDEX,
+};
 
 /// A model on disk: its configuration and its checkpoint, both opened and checked.
 #[derive(Debug)]
 pub struct ModelFolder {
     /// The configuration.
     pub config: Gpt2Config,
-    file: SafetensorsFile,
+    file: Box<dyn Checkpoint>,
 }
 
+/// Files of weights that a folder with `config.json` may hold, the best first.
+pub const WEIGHT_FILES: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
+
 impl ModelFolder {
-    /// Opens a folder with `config.json` and `model.safetensors`, or a `.safetensors` file with
-    /// `config.json` beside it (without one, sizes are taken from the tensors and heads are 64
-    /// wide, as in every released GPT-2).
+    /// Opens a model of any known format:
+    ///
+    /// - a folder in Hugging Face's layout: `config.json` and `model.safetensors`, or shards with their
+    ///   index, or `pytorch_model.bin`;
+    /// - a folder of OpenAI's original release: `hparams.json` and `model.ckpt.*`;
+    /// - a file of weights: `.safetensors`, an index of shards, or what `torch.save` wrote (`.pth`, `.pt`,
+    ///   `.bin`), under Hugging Face's names or those of the book's `GPTModel`. With `config.json` beside it
+    ///   that is the configuration; without, sizes are taken from the tensors and heads are 64 wide, as in
+    ///   every released GPT-2;
+    /// - a `.gguf` file of llama.cpp, which holds its configuration.
     ///
     /// # Errors
     ///
@@ -28,26 +43,31 @@ impl ModelFolder {
         let not_a_model =
             |problem: &str| WeightsError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
         if path.is_dir() {
-            let (config, weights) = (path.join("config.json"), path.join("model.safetensors"));
+            let config = path.join("config.json");
             if !config.is_file() {
+                if path.join("hparams.json").is_file() {
+                    return Self::open_openai(path);
+                }
                 return Err(not_a_model("it has no config.json"));
             }
-            if !weights.is_file() {
-                return Err(not_a_model("it has no model.safetensors"));
-            }
+            let weights = WEIGHT_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+            let weights = weights.ok_or_else(|| not_a_model(&format!("it has none of {}", WEIGHT_FILES.join(", "))))?;
             let bytes = read(&config)?;
-            return Self::new(&config, &bytes, SafetensorsFile::open(&weights)?);
+            return Self::new(&config, &bytes, open_file(&weights)?);
         }
         if !path.is_file() {
             return Err(not_a_model("there is no such file or folder"));
         }
-        let file = SafetensorsFile::open(path)?;
+        if Format::of(path)? == Format::Gguf {
+            return Self::open_gguf(path);
+        }
+        let file = open_file(path)?;
         let config = path.with_file_name("config.json");
         if config.is_file() {
             let bytes = read(&config)?;
             return Self::new(&config, &bytes, file);
         }
-        let config = infer_config(&file)
+        let config = infer_config(file.as_ref())
             .ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
         Ok(Self { config, file })
     }
@@ -61,10 +81,36 @@ impl ModelFolder {
     pub fn from_bytes(name: &str, config: &[u8], weights: &'static [u8]) -> Result<Self, WeightsError> {
         let place = |file: &str| format!("{name}/{file}");
         let file = SafetensorsFile::from_bytes(&place("model.safetensors"), weights)?;
-        Self::new(Path::new(&place("config.json")), config, file)
+        Self::new(Path::new(&place("config.json")), config, Box::new(file))
     }
 
-    fn new(config_path: &Path, config: &[u8], file: SafetensorsFile) -> Result<Self, WeightsError> {
+    /// OpenAI's original release: `hparams.json` and the TensorFlow checkpoint `model.ckpt`.
+    fn open_openai(folder: &Path) -> Result<Self, WeightsError> {
+        let path = folder.join("hparams.json");
+        let Hparams { n_vocab, n_ctx, n_embd, n_head, n_layer } = Hparams::read(&path)?;
+        let config = Gpt2Config {
+            n_layer,
+            n_head,
+            n_embd,
+            n_positions: n_ctx,
+            vocab_size: n_vocab,
+            tie_word_embeddings: true,
+            layer_norm_epsilon: 1e-5,
+            dropout: 0.0,
+        };
+        config.validate().map_err(|source| WeightsError::Impossible { path, source })?;
+        Ok(Self { config, file: Box::new(OpenAiCheckpoint::open(&folder.join("model.ckpt"))?) })
+    }
+
+    /// llama.cpp's format.
+    fn open_gguf(path: &Path) -> Result<Self, WeightsError> {
+        let file = GgufGpt2::new(GgufFile::open(path)?)?;
+        let config = Gpt2Config::from(file.sizes());
+        config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
+        Ok(Self { config, file: Box::new(file) })
+    }
+
+    fn new(config_path: &Path, config: &[u8], file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
         Ok(Self { config: read_config(config_path, config)?, file })
     }
 
@@ -86,13 +132,65 @@ impl ModelFolder {
     pub fn load(mut self, tied: Option<bool>, device: &Device) -> Result<(Gpt2, Gpt2Config), WeightsError> {
         let own_head = !self.config.tie_word_embeddings;
         self.config.tie_word_embeddings = tied.unwrap_or(self.config.tie_word_embeddings);
-        let model = load_model(&mut self.file, &self.config, own_head, device)?;
+        let model = load_model(self.file.as_ref(), &self.config, own_head, device)?;
         Ok((model, self.config))
     }
 }
 
+/// The format of a file of weights.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Safetensors,
+    Index,
+    Pickle,
+    Gguf,
+}
+
+impl Format {
+    /// By the ending of the name, or where that says nothing, by what the file starts with.
+    fn of(path: &Path) -> Result<Self, WeightsError> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
+        if name.ends_with(".index.json") {
+            return Ok(Self::Index);
+        }
+        match name.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("safetensors") => return Ok(Self::Safetensors),
+            Some("pth" | "pt" | "bin" | "ckpt" | "pkl") => return Ok(Self::Pickle),
+            Some("gguf") => return Ok(Self::Gguf),
+            _ => {}
+        }
+        let mut start = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(4).read_to_end(&mut start))
+            .map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+        Ok(match start[..] {
+            [b'G', b'G', b'U', b'F'] => Self::Gguf,
+            [b'P', b'K', 3, 4] | [0x80, 2..=5, ..] => Self::Pickle,
+            _ => Self::Safetensors,
+        })
+    }
+}
+
+fn open_file(path: &Path) -> Result<Box<dyn Checkpoint>, WeightsError> {
+    Ok(match Format::of(path)? {
+        Format::Safetensors => under_common_names(SafetensorsFile::open(path)?),
+        Format::Index => under_common_names(ShardedSafetensors::open(path)?),
+        Format::Pickle => under_common_names(PickleFile::open(path)?),
+        Format::Gguf => Box::new(GgufGpt2::new(GgufFile::open(path)?)?),
+    })
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     std::fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })
+}
+
+/// Makes sure that a file is the `config.json` of a GPT-2, before its weights are fetched.
+///
+/// # Errors
+///
+/// As [`read_config`], or if it cannot be read.
+pub fn check_config(path: &Path) -> Result<(), WeightsError> {
+    read_config(path, &read(path)?).map(|_| ())
 }
 
 /// Parses Hugging Face's `config.json`; `path` names it in messages.
@@ -155,12 +253,13 @@ pub fn read_config(path: &Path, text: &[u8]) -> Result<Gpt2Config, WeightsError>
 }
 
 /// Sizes from the tensors alone.
-fn infer_config(file: &SafetensorsFile) -> Option<Gpt2Config> {
-    let by_name = |wanted: &str| file.names().find(|tensor| names::parameter(tensor) == Some(wanted));
-    let shape = |wanted: &str| Some(file.shape(by_name(wanted)?)?.to_owned());
+fn infer_config(file: &dyn Checkpoint) -> Option<Gpt2Config> {
+    let stored = file.names();
+    let by_name = |wanted: &str| stored.iter().find(|tensor| names::parameter(tensor) == Some(wanted));
+    let shape = |wanted: &str| file.shape(by_name(wanted)?);
     let (tokens, positions) = (shape(names::TOKENS)?, shape("wpe.weight")?);
     let ([vocab_size, n_embd], [n_positions, _]) = (tokens[..].try_into().ok()?, positions[..].try_into().ok()?);
-    let n_layer = names::blocks(file.names());
+    let n_layer = names::blocks(stored.iter().map(String::as_str));
     let config = Gpt2Config {
         n_layer,
         n_head: (n_embd / 64).max(1),

@@ -1,23 +1,40 @@
 //! Every way in and out for GPT-2 weights.
 //!
-//! - [`ModelFolder`]: Hugging Face's layout, `config.json` and `model.safetensors`;
-//! - [`SafetensorsFile`]: a checkpoint as a source of named tensors, read one at a time;
+//! - [`ModelFolder`]: a model on disk in any known format, its configuration read and checked;
+//! - [`Checkpoint`]: named tensors, read one at a time: [`SafetensorsFile`], [`ShardedSafetensors`],
+//!   [`PickleFile`] (PyTorch), [`BundleFile`] (TensorFlow), [`GgufGpt2`] (llama.cpp);
 //! - [`load_model`]: names and shapes checked, every tensor accounted for;
-//! - [`save_model`]: a finished folder that `transformers` loads without a warning.
+//! - [`save_model`]: a finished folder that `transformers` loads without a warning; [`save_book`]: a file for
+//!   the book's own model; [`save_gguf`]: one for llama.cpp.
 //!
-//! The names of tensors are decided in one place, the `names` module.
+//! The names of tensors are decided in the modules `names`, `book`, `openai` and `gguf::names`. Files are mapped
+//! into memory and must not change while they are open.
 
+mod book;
+mod checkpoint;
+mod contents;
 mod error;
+mod export;
 mod folder;
-mod hub_cache;
+mod gguf;
 mod load;
 mod names;
+mod openai;
+mod pickle;
 mod safetensors_file;
 mod save;
+mod sharded;
+mod tensor_bundle;
 
+pub use checkpoint::Checkpoint;
 pub use error::WeightsError;
-pub use folder::{ModelFolder, read_config};
-pub use hub_cache::{HUB_NAMES, cached_folder};
+pub use export::{save_book, save_gguf};
+pub use folder::{ModelFolder, WEIGHT_FILES, check_config, read_config};
+pub use gguf::{GgufArray, GgufError, GgufFile, GgufGpt2, GgufModel, GgufPrecision, GgufSizes, GgufValue, write_gguf};
 pub use load::load_model;
+pub use openai::{Hparams, hugging_face};
+pub use pickle::{PickleError, PickleFile, PthWriter, write_pth};
 pub use safetensors_file::SafetensorsFile;
 pub use save::{Precision, SaveOptions, save_model};
+pub use sharded::{INDEX as SHARD_INDEX, ShardedSafetensors, shards};
+pub use tensor_bundle::{BundleError, BundleFile};

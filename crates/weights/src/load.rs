@@ -8,7 +8,7 @@ use burn::{
 };
 use gptune_model::{Gpt2, Gpt2Config};
 
-use crate::{SafetensorsFile, WeightsError, names};
+use crate::{Checkpoint, WeightsError, names};
 
 /// Builds a model on `device` and fills it from a checkpoint.
 ///
@@ -21,13 +21,13 @@ use crate::{SafetensorsFile, WeightsError, names};
 ///
 /// [`WeightsError`] naming the tensor that is missing, unknown, or of another shape or type.
 pub fn load_model(
-    file: &mut SafetensorsFile,
+    file: &dyn Checkpoint,
     config: &Gpt2Config,
     own_head: bool,
     device: &Device,
 ) -> Result<Gpt2, WeightsError> {
     // Before anything is made of a number of blocks that a damaged configuration may hold.
-    let blocks = names::blocks(file.names());
+    let blocks = names::blocks(file.names().iter().map(String::as_str));
     if config.n_layer > blocks {
         let (path, name) = (file.path().to_owned(), format!("h.{blocks}.ln_1.weight"));
         return Err(WeightsError::Missing { path, name, layers: config.n_layer });
@@ -41,15 +41,16 @@ pub fn load_model(
 
 /// Finds the tensor of every parameter, and checks that none is left over or misshapen.
 fn match_tensors(
-    file: &SafetensorsFile,
+    file: &dyn Checkpoint,
     model: &Gpt2,
     config: &Gpt2Config,
     own_head: bool,
 ) -> Result<BTreeMap<String, String>, WeightsError> {
     let mut shapes = Shapes::default();
     model.visit(&mut shapes);
+    let stored = file.names();
     let mut tensors: BTreeMap<&str, &str> =
-        file.names().filter_map(|tensor| Some((names::parameter(tensor)?, tensor))).collect();
+        stored.iter().filter_map(|tensor| Some((names::parameter(tensor)?, tensor.as_str()))).collect();
     match (config.tie_word_embeddings, own_head) {
         (true, _) => _ = tensors.remove(names::HEAD),
         (false, true) => {}
@@ -72,7 +73,7 @@ fn match_tensors(
         };
         let actual = file.shape(tensor).unwrap_or_default();
         if actual != expected {
-            return Err(WeightsError::Shape { path: path(), name, expected, actual: actual.to_owned() });
+            return Err(WeightsError::Shape { path: path(), name, expected, actual });
         }
         sources.insert(name, tensor.to_owned());
     }
@@ -102,7 +103,7 @@ impl ModuleVisitor for Shapes {
 
 /// Replaces every parameter by its tensor in the file. Nothing is initialised at random first.
 struct Loader<'a> {
-    file: &'a mut SafetensorsFile,
+    file: &'a dyn Checkpoint,
     sources: BTreeMap<String, String>,
     path: Vec<String>,
     error: Option<WeightsError>,

@@ -2,34 +2,29 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{Cursor, Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use half::{bf16, f16};
 use safetensors::{Dtype, tensor::Metadata};
 
-use crate::WeightsError;
+use crate::{WeightsError, contents::Contents};
 
 /// Longest header accepted, as in the format's reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
 
-trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
-
 /// An open safetensors file whose header was checked against its length.
 pub struct SafetensorsFile {
     path: PathBuf,
-    reader: Box<dyn ReadSeek>,
-    data_start: u64,
+    contents: Contents,
     tensors: BTreeMap<String, Entry>,
 }
 
 struct Entry {
     dtype: Dtype,
     shape: Vec<usize>,
-    bytes: (u64, u64),
+    bytes: Range<usize>,
 }
 
 impl std::fmt::Debug for SafetensorsFile {
@@ -42,16 +37,14 @@ impl std::fmt::Debug for SafetensorsFile {
 }
 
 impl SafetensorsFile {
-    /// Opens a file and checks its header.
+    /// Maps a file and checks its header. It must not be changed while it is open.
     ///
     /// # Errors
     ///
     /// If it cannot be read, is not safetensors, or is not as long as its header says.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let read = |source| WeightsError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
-        Self::new(path, Box::new(file), length)
+        Self::new(path, Contents::map(path).map_err(read)?)
     }
 
     /// The same from memory; `name` stands for the path in messages.
@@ -59,43 +52,40 @@ impl SafetensorsFile {
     /// # Errors
     ///
     /// As [`SafetensorsFile::open`].
-    pub fn from_bytes(name: &str, bytes: &'static [u8]) -> Result<Self, WeightsError> {
-        Self::new(Path::new(name), Box::new(Cursor::new(bytes)), bytes.len() as u64)
+    pub fn from_bytes(name: &str, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, WeightsError> {
+        Self::new(Path::new(name), Contents::held(bytes))
     }
 
-    fn new(path: &Path, mut reader: Box<dyn ReadSeek>, length: u64) -> Result<Self, WeightsError> {
-        let read = |source| WeightsError::Read { path: path.to_owned(), source };
+    fn new(path: &Path, contents: Contents) -> Result<Self, WeightsError> {
         let not = |problem: String| WeightsError::NotSafetensors { path: path.to_owned(), problem };
-        if length < 8 {
-            return Err(not(format!("it is only {length} bytes long")));
-        }
-        let mut size = [0; 8];
-        reader.read_exact(&mut size).map_err(read)?;
-        let header_length = u64::from_le_bytes(size);
+        let bytes = contents.bytes();
+        let cut =
+            |expected: u64| WeightsError::Truncated { path: path.to_owned(), expected, actual: bytes.len() as u64 };
+        let Some((size, rest)) = bytes.split_first_chunk() else {
+            return Err(not(format!("it is only {} bytes long", bytes.len())));
+        };
+        let header_length = u64::from_le_bytes(*size);
         if header_length > MAX_HEADER {
             return Err(not("it does not start with the length of a header".to_owned()));
         }
-        if 8 + header_length > length {
-            return Err(WeightsError::Truncated { path: path.to_owned(), expected: 8 + header_length, actual: length });
-        }
-        let mut header = Vec::new();
-        reader.by_ref().take(header_length).read_to_end(&mut header).map_err(read)?;
+        let header = usize::try_from(header_length).ok().and_then(|length| rest.get(..length));
+        let header = header.ok_or_else(|| cut(8 + header_length))?;
         let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|error| not(format!("its header is damaged ({error})")))?;
-        let data_start = 8 + header_length;
-        let expected = data_start + metadata.data_len() as u64;
-        if expected != length {
-            return Err(WeightsError::Truncated { path: path.to_owned(), expected, actual: length });
+            serde_json::from_slice(header).map_err(|error| not(format!("its header is damaged ({error})")))?;
+        let start = 8 + header.len();
+        let expected = start as u64 + metadata.data_len() as u64;
+        if expected != bytes.len() as u64 {
+            return Err(cut(expected));
         }
         let tensors = metadata
             .tensors()
             .into_iter()
             .map(|(name, info)| {
-                let bytes = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
+                let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
                 (name, Entry { dtype: info.dtype, shape: info.shape.clone(), bytes })
             })
             .collect();
-        Ok(Self { path: path.to_owned(), reader, data_start, tensors })
+        Ok(Self { path: path.to_owned(), contents, tensors })
     }
 
     /// Where the file is, for messages.
@@ -120,21 +110,21 @@ impl SafetensorsFile {
     /// # Errors
     ///
     /// If there is none of that name, it holds no floating-point numbers, or reading fails.
-    pub fn read(&mut self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let Some(Entry { dtype, bytes: (start, end), .. }) = self.tensors.get(name) else {
+    pub fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        let Some(Entry { dtype, bytes, .. }) = self.tensors.get(name) else {
             return Err(WeightsError::Missing { path: self.path.clone(), name: name.to_owned(), layers: 0 });
         };
-        let (dtype, start, length) = (*dtype, *start, end - start);
-        let read = |source| WeightsError::Read { path: self.path.clone(), source };
-        self.reader.seek(SeekFrom::Start(self.data_start + start)).map_err(read)?;
-        let mut bytes = Vec::new();
-        self.reader.by_ref().take(length).read_to_end(&mut bytes).map_err(read)?;
-        Ok(match dtype {
-            Dtype::F32 => decode(&bytes, f32::from_le_bytes),
-            Dtype::F16 => decode(&bytes, |raw| f16::from_le_bytes(raw).to_f32()),
-            Dtype::BF16 => decode(&bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
+        // The header was checked against the length.
+        let bytes = self.contents.bytes().get(bytes.clone()).unwrap_or_default();
+        let numbers = match dtype {
+            Dtype::F32 => decode(bytes, f32::from_le_bytes),
+            Dtype::F16 => decode(bytes, |raw| f16::from_le_bytes(raw).to_f32()),
+            Dtype::BF16 => decode(bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
+            Dtype::F8_E4M3 => decode(bytes, |[byte]| f8_e4m3(byte)),
+            // The upper half of an f16.
+            Dtype::F8_E5M2 => decode(bytes, |[byte]| f16::from_le_bytes([0, byte]).to_f32()),
             #[allow(clippy::cast_possible_truncation)]
-            Dtype::F64 => decode(&bytes, |raw| f64::from_le_bytes(raw) as f32),
+            Dtype::F64 => decode(bytes, |raw| f64::from_le_bytes(raw) as f32),
             other => {
                 return Err(WeightsError::DType {
                     path: self.path.clone(),
@@ -142,10 +132,24 @@ impl SafetensorsFile {
                     dtype: format!("{other:?}"),
                 });
             }
-        })
+        };
+        self.contents.release();
+        Ok(numbers)
     }
 }
 
 fn decode<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     bytes.as_chunks::<N>().0.iter().map(|&raw| value(raw)).collect()
+}
+
+/// A float of 8 bits as torch's `float8_e4m3fn`: a sign, four bits of exponent with a bias of 7, and three of
+/// mantissa; no infinity, and NaN where all bits but the sign are set.
+fn f8_e4m3(byte: u8) -> f32 {
+    let (exponent, mantissa) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
+    let size = match (exponent, byte & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa * 2.0_f32.powi(-9),
+        _ => (8.0 + mantissa) * 2.0_f32.powi(exponent - 10),
+    };
+    if byte < 128 { size } else { -size }
 }

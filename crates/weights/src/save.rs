@@ -13,9 +13,14 @@ use burn::{
 use gptune_model::{Gpt2, Gpt2Config};
 use half::{bf16, f16};
 use safetensors::{Dtype, View};
-use serde_json::json;
+use serde_json::{Map, json};
 
-use crate::{WeightsError, names};
+use crate::{WeightsError, names, sharded::INDEX};
+
+/// The file of a model that is not in shards.
+const SINGLE: &str = "model.safetensors";
+/// What `save_pretrained` puts into a file at most, in the releases that most tools were written for.
+const SHARD_BYTES: usize = 5_000_000_000;
 
 /// The type that weights are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,14 +35,24 @@ pub enum Precision {
 }
 
 /// How to save a model.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct SaveOptions {
     /// The type that weights are stored in.
     pub precision: Precision,
+    /// Most bytes of numbers in a file; a model that has more is written in shards, with an index. A tensor
+    /// that has more alone is a shard of its own.
+    pub shard_bytes: usize,
+}
+
+impl Default for SaveOptions {
+    fn default() -> Self {
+        Self { precision: Precision::F32, shard_bytes: SHARD_BYTES }
+    }
 }
 
 /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, which is
-/// created if need be. Each file appears under its name only when it is complete.
+/// created if need be; a large model in shards, as [`SaveOptions::shard_bytes`] says. Each file appears
+/// under its name only when it is complete, and `config.json` last.
 ///
 /// `transformers`' `GPT2LMHeadModel.from_pretrained` loads the folder with no missing or unexpected
 /// key: a head of its own is written with `"tie_word_embeddings": false`, a tied one is not written.
@@ -47,15 +62,69 @@ pub struct SaveOptions {
 /// [`WeightsError::Write`] naming the file.
 pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: SaveOptions) -> Result<(), WeightsError> {
     std::fs::create_dir_all(folder).map_err(|source| WeightsError::Write { path: folder.to_owned(), source })?;
-    let mut views = Collector { precision: options.precision, path: Vec::new(), tensors: Vec::new() };
-    model.visit(&mut views);
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    atomically(&folder.join("model.safetensors"), |path| {
-        safetensors::serialize_to_file(views.tensors, Some(metadata), path).map_err(std::io::Error::other)
-    })?;
+    let stored = |(path, parameter): (String, Parameter)| {
+        (names::tensor(&path), Stored { parameter, precision: options.precision })
+    };
+    save_weights(parameters(model).into_iter().map(stored), folder, options.shard_bytes)?;
     let generation = json!({"bos_token_id": 50_256, "eos_token_id": 50_256, "pad_token_id": 50_256});
     write_json(&folder.join("generation_config.json"), &generation)?;
     write_json(&folder.join("config.json"), &config_json(config, options.precision))
+}
+
+/// Writes `model.safetensors`, or its shards and their index.
+fn save_weights(
+    tensors: impl Iterator<Item = (String, Stored)>,
+    folder: &Path,
+    shard_bytes: usize,
+) -> Result<(), WeightsError> {
+    let mut shards: Vec<Vec<(String, Stored)>> = Vec::new();
+    let (mut total, mut filled) = (0, 0);
+    for (name, tensor) in tensors {
+        let length = tensor.data_len();
+        total += length;
+        match shards.last_mut() {
+            Some(shard) if filled + length <= shard_bytes => {
+                shard.push((name, tensor));
+                filled += length;
+            }
+            _ => {
+                shards.push(vec![(name, tensor)]);
+                filled = length;
+            }
+        }
+    }
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    let count = shards.len();
+    if count == 1 {
+        write_safetensors(shards.remove(0), &single)?;
+        return remove(&index);
+    }
+    let mut places = Map::new();
+    for (number, shard) in (1..).zip(shards) {
+        let name = format!("model-{number:05}-of-{count:05}.safetensors");
+        places.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
+        write_safetensors(shard, &folder.join(&name))?;
+    }
+    places.sort_keys();
+    write_json(&index, &json!({"metadata": {"total_size": total}, "weight_map": places}))?;
+    remove(&single)
+}
+
+fn write_safetensors(tensors: Vec<(String, Stored)>, path: &Path) -> Result<(), WeightsError> {
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    atomically(path, |temporary| {
+        safetensors::serialize_to_file(tensors, Some(metadata), temporary).map_err(std::io::Error::other)
+    })
+}
+
+/// Removes what an earlier model left in the other layout, which a reader would take for this one.
+fn remove(path: &Path) -> Result<(), WeightsError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(WeightsError::Write { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn config_json(config: &Gpt2Config, precision: Precision) -> serde_json::Value {
@@ -91,7 +160,7 @@ fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), WeightsError
 }
 
 /// Has `write` fill a file of another name in the same folder, and renames it when it is complete.
-fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), WeightsError> {
+pub(crate) fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), WeightsError> {
     let fault = |source| WeightsError::Write { path: path.to_owned(), source };
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     // A guard that removes the temporary file whatever happens before the rename.
@@ -106,11 +175,17 @@ fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> 
     temporary.persist(path).map_err(|error| fault(error.error))
 }
 
-/// Collects a view of every parameter; its numbers are fetched when they are written.
+/// Every parameter by its path in the model.
+pub(crate) fn parameters(model: &Gpt2) -> Vec<(String, Parameter)> {
+    let mut collector = Collector::default();
+    model.visit(&mut collector);
+    collector.found
+}
+
+#[derive(Default)]
 struct Collector {
-    precision: Precision,
     path: Vec<String>,
-    tensors: Vec<(String, Parameter)>,
+    found: Vec<(String, Parameter)>,
 }
 
 impl ModuleVisitor for Collector {
@@ -125,19 +200,35 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
         let shape = value.dims().to_vec();
-        let flat = value.reshape([-1]);
-        let parameter = Parameter { flat, shape, precision: self.precision };
-        self.tensors.push((names::tensor(&self.path.join(".")), parameter));
+        self.found.push((self.path.join("."), Parameter { flat: value.reshape([-1]), shape }));
     }
 }
 
-struct Parameter {
+/// A parameter whose numbers stay on the device until they are written.
+pub(crate) struct Parameter {
     flat: Tensor<1>,
     shape: Vec<usize>,
+}
+
+impl Parameter {
+    /// The numbers, row by row.
+    pub(crate) fn numbers(&self) -> Vec<f32> {
+        numbers(self.flat.clone())
+    }
+}
+
+/// The numbers of a tensor, row by row.
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// A parameter as it is stored.
+struct Stored {
+    parameter: Parameter,
     precision: Precision,
 }
 
-impl View for Parameter {
+impl View for Stored {
     fn dtype(&self) -> Dtype {
         match self.precision {
             Precision::F32 => Dtype::F32,
@@ -147,20 +238,28 @@ impl View for Parameter {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.parameter.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.flat.clone().into_data().iter::<f32>().collect::<Vec<_>>();
-        let bytes = match self.precision {
-            Precision::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Precision::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
-            Precision::BF16 => values.iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect(),
-        };
-        Cow::Owned(bytes)
+        let values = self.parameter.numbers();
+        Cow::Owned(match self.precision {
+            Precision::F32 => encode(&values, f32::to_le_bytes),
+            Precision::F16 => encode(&values, |x| f16::from_f32(x).to_le_bytes()),
+            Precision::BF16 => encode(&values, |x| bf16::from_f32(x).to_le_bytes()),
+        })
     }
 
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * if self.precision == Precision::F32 { 4 } else { 2 }
+        let size = if self.precision == Precision::F32 { 4 } else { 2 };
+        self.parameter.shape.iter().product::<usize>() * size
     }
+}
+
+fn encode<const N: usize>(values: &[f32], bytes: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    let mut encoded = vec![0; values.len() * N];
+    for (place, &value) in encoded.as_chunks_mut().0.iter_mut().zip(values) {
+        *place = bytes(value);
+    }
+    encoded
 }

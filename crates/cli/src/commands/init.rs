@@ -3,7 +3,7 @@ use gptune_data::{PromptStyle, Tokenizer, VOCAB_SIZE};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
 
-use super::convert::write_folder;
+use super::convert::{precision, write_folder};
 use crate::{
     args::{InitArgs, SizeArgs},
     console::print_line,
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let device = device::host()?.device;
     device.seed(u64::from(args.sizes.seed));
     let model = Gpt2::init(&config, &device);
-    let precision = args.sizes.dtype.into();
+    let precision = precision(args.sizes.dtype)?;
     write_folder(&model, &config, PromptStyle::Book, &Tokenizer::gpt2()?, &args.folder, precision)?;
     print_line(format_args!("{} random parameters in {}", config.parameters(), args.folder.display()))
 }

@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod fetch;
 pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod pretrain;

@@ -5,12 +5,19 @@ use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlock
 use gptune_weights::Precision;
 use serde_json::json;
 
-use super::{convert::write_folder, doctor::guard, init::model_config, print_json, train::stop_on_ctrl_c};
+use super::{
+    convert::{precision, write_folder},
+    doctor::guard,
+    init::model_config,
+    print_json,
+    train::stop_on_ctrl_c,
+};
 use crate::{args::PretrainArgs, console::Console, device};
 
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     RunFolder::check(&args.out)?;
     let model_config = model_config(&args.sizes)?;
+    let precision = precision(args.sizes.dtype)?;
     if args.block_size > model_config.n_positions || args.block_size == 0 {
         bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, model_config.n_positions);
     }
@@ -43,7 +50,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         text.train_tokens(),
         args.batch_size * args.block_size
     ));
-    let mut keeper = Keeper { args, console, model_config, tokenizer: &tokenizer, last: None };
+    let mut keeper = Keeper { args, console, model_config, precision, tokenizer: &tokenizer, last: None };
     let stop = stop_on_ctrl_c();
     let outcome =
         pretrain(&keeper.model_config.clone(), &text, &config, &chosen.device.autodiff(), &mut keeper, &stop)?;
@@ -66,6 +73,7 @@ struct Keeper<'a> {
     args: &'a PretrainArgs,
     console: Console,
     model_config: Gpt2Config,
+    precision: Precision,
     tokenizer: &'a Tokenizer,
     last: Option<Event>,
 }
@@ -80,8 +88,7 @@ impl Observer for Keeper<'_> {
     }
 
     fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
-        let precision = Precision::from(self.args.sizes.dtype);
-        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, &self.args.out, precision)
+        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, &self.args.out, self.precision)
             .map_err(|error| TrainError::Observer(error.into()))
     }
 }

@@ -21,13 +21,16 @@ use serde_json::json;
 use super::{convert::write_folder, doctor::guard, print_json, respond::answer_all};
 use crate::{
     args::TrainArgs,
-    console::{self, Console},
+    console::{self, Console, print_line},
     device, model_source, resolve,
 };
 
 pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     // Everything that can be wrong with the input is found out before anything is written.
     let mut config = resolve::train_config(args)?;
+    if args.dry_run {
+        return dry_run(&config, args.json);
+    }
     let out = resolve::out_folder(args, &config);
     RunFolder::check(&out)?;
     let chosen = device::resolve(&config.device)?;
@@ -68,8 +71,15 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     };
     let before = answers(&model.valid(), preview)?;
 
-    let mut keeper =
-        Keeper { run, console, events: Vec::new(), model_config, style: config.prompt_style, tokenizer: &tokenizer };
+    let mut keeper = Keeper {
+        run,
+        console,
+        events: Vec::new(),
+        model_config,
+        style: config.prompt_style,
+        tokenizer: &tokenizer,
+        book_losses: book_losses(&config),
+    };
     let Outcome { model, ending, steps } = trainer.run(model, &mut keeper, &stop)?;
     let Keeper { run, console, events, .. } = keeper;
 
@@ -114,6 +124,45 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     Ok(())
 }
 
+/// Shows the settings of a run, and the requests for what is not on this machine.
+fn dry_run(config: &TrainConfig, json: bool) -> Result<()> {
+    let mut requests = Vec::new();
+    let mut places = Vec::new();
+    for (name, remote) in [
+        (&config.model, model_source::remote_model(&config.model)),
+        (&config.data, model_source::remote_data(&config.data)),
+    ] {
+        let Some(remote) = remote else { continue };
+        match remote.on_this_machine()? {
+            Some(path) => places.push((name, path)),
+            None => requests.extend(remote.requests()?),
+        }
+    }
+    if json {
+        return print_json(&json!({ "config": config, "requests": requests }));
+    }
+    print_line(config.to_toml()?.trim_end())?;
+    for (name, path) in places {
+        print_line(format_args!("\n{name} is in {}", path.display()))?;
+    }
+    if requests.is_empty() {
+        return print_line("\nNothing to download.");
+    }
+    print_line(format_args!("\nRequests:\n{}", requests.join("\n")))
+}
+
+/// What the book prints before training, where a run is its chapter 7 to the letter.
+fn book_losses(config: &TrainConfig) -> Option<[f64; 2]> {
+    let book = TrainConfig { model: config.model.clone(), data: config.data.clone(), ..TrainConfig::default() };
+    let medium = ["gpt2-medium", "355M", "openai-community/gpt2-medium"].contains(&config.model.as_str());
+    let same = config.data == "book"
+        && (config.seed, config.order, config.prompt_style) == (book.seed, book.order, book.prompt_style)
+        && (config.batch_size, config.max_length, config.eval_batches)
+            == (book.batch_size, book.max_length, book.eval_batches)
+        && (config.train_limit, config.mask_instructions) == (book.train_limit, book.mask_instructions);
+    (medium && same).then_some([3.826, 3.762])
+}
+
 /// Takes note of events in the run folder and on the console, and keeps models.
 struct Keeper<'a> {
     run: RunFolder,
@@ -122,12 +171,16 @@ struct Keeper<'a> {
     model_config: Gpt2Config,
     style: PromptStyle,
     tokenizer: &'a Tokenizer,
+    book_losses: Option<[f64; 2]>,
 }
 
 impl Observer for Keeper<'_> {
     fn event(&mut self, event: &Event) -> Result<(), TrainError> {
         self.run.append(event)?;
         self.console.event(event);
+        if let (Event::Initial { .. }, Some([train, val])) = (event, self.book_losses) {
+            self.console.say(&format!("The book's PyTorch prints: Train loss {train:.3}, Val loss {val:.3}\n"));
+        }
         self.events.push(event.clone());
         Ok(())
     }

@@ -120,7 +120,7 @@ fn missing_files_are_named() {
     let error = error_after("tied", |folder| fs::remove_file(folder.join("config.json")).unwrap());
     assert!(error.contains("no config.json"), "{error}");
     let error = error_after("tied", |folder| fs::remove_file(folder.join("model.safetensors")).unwrap());
-    assert!(error.contains("no model.safetensors"), "{error}");
+    assert!(error.contains("none of model.safetensors"), "{error}");
     let error = ModelFolder::open(Path::new("no/such/model")).unwrap_err().to_string();
     assert!(error.contains("no such file or folder"), "{error}");
 }

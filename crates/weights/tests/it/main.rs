@@ -1,8 +1,15 @@
-//! The crate against files that transformers wrote, and against damaged ones.
+//! The crate against files that transformers, PyTorch, TensorFlow and llama.cpp's tools wrote, and against
+//! damaged ones. `GPTUNE_FUZZ` sets how many damaged files each test of these reads.
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod bundle;
 mod faults;
+mod formats;
+mod fuzz;
+mod gguf;
+mod pickle;
+mod random;
 mod round_trip;
 mod transformers;
 

@@ -6,7 +6,7 @@ use gptune_weights::{ModelFolder, Precision, SafetensorsFile, SaveOptions, save_
 use crate::fixture;
 
 fn tensors(path: &std::path::Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-    let mut file = SafetensorsFile::open(path).unwrap();
+    let file = SafetensorsFile::open(path).unwrap();
     let names: Vec<String> = file.names().map(str::to_owned).collect();
     let tensor = |name: String| {
         let shape = file.shape(&name).unwrap().to_owned();
@@ -39,11 +39,22 @@ fn half_precision_is_rounded_once() {
     let exact = tensors(&fixture("tied/model.safetensors"));
     for (precision, relative) in [(Precision::F16, 1.0 / 2048.0), (Precision::BF16, 1.0 / 256.0)] {
         let folder = tempfile::tempdir().unwrap();
-        save_model(&model, &config, folder.path(), SaveOptions { precision }).unwrap();
+        save_model(&model, &config, folder.path(), SaveOptions { precision, ..SaveOptions::default() }).unwrap();
         let rounded = tensors(&folder.path().join("model.safetensors"));
         let pairs = exact.iter().flat_map(|(name, (_, values))| values.iter().zip(&rounded[name].1));
         for (exact, rounded) in pairs {
             assert!((exact - rounded).abs() <= relative * exact.abs() + 6e-8, "{precision:?}: {exact} {rounded}");
         }
+    }
+}
+
+#[test]
+fn every_type_of_float_is_read_as_torch_reads_it() {
+    let want: BTreeMap<String, Vec<i32>> = serde_json::from_str(include_str!("../fixtures/floats.json")).unwrap();
+    let file = SafetensorsFile::open(&fixture("floats.safetensors")).unwrap();
+    assert_eq!((want.len(), file.names().count()), (6, 6));
+    for (name, want) in want {
+        let got: Vec<i32> = file.read(&name).unwrap().iter().map(|value| value.to_bits().cast_signed()).collect();
+        assert_eq!(got, want, "{name}");
     }
 }

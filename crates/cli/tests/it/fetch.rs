@@ -1,0 +1,191 @@
+//! Names of models and data, against servers on this machine.
+
+#[allow(dead_code)]
+#[path = "../../../fetch/tests/it/server.rs"]
+mod server;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+
+use crate::{failure, json, tiny_model};
+use server::{Reply, Request, Server};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A Hub with these repositories and their files.
+fn hub(repositories: BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>) -> Server {
+    Server::start(move |request| answer(&repositories, request))
+}
+
+fn answer(repositories: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>, request: &Request) -> Reply {
+    for (repository, files) in repositories {
+        if request.path == format!("/api/models/{repository}/revision/main") {
+            let siblings: Vec<_> = files.keys().map(|name| json!({ "rfilename": name })).collect();
+            let body = json!({ "sha": COMMIT, "siblings": siblings }).to_string().into_bytes();
+            return Reply { body, ..Reply::new(200).header("Content-Type", "application/json") };
+        }
+        let name = request.path.strip_prefix(&format!("/{repository}/resolve/{COMMIT}/"));
+        if let Some((position, bytes)) =
+            name.and_then(|name| Some((files.keys().position(|key| key == name)?, &files[name])))
+        {
+            return Reply::file(request, bytes)
+                .header("ETag", format!("\"{}-{position}\"", repository.replace('/', "-")));
+        }
+    }
+    // The Hub does not say whether a repository is private or not there.
+    Reply::new(401)
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// Starts `gptune` with a Hub and caches of its own.
+fn gptune(home: &Path, endpoint: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gptune"));
+    for variable in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+        command.env_remove(variable);
+    }
+    command.env("HF_ENDPOINT", endpoint).env("HF_HOME", home.join("hf")).env("GPTUNE_CACHE", home.join("gptune"));
+    command.current_dir(home).args(arguments).output().unwrap()
+}
+
+fn generated(output: &Output) -> Value {
+    json(output)["ids"].clone()
+}
+
+#[test]
+fn a_released_model_is_fetched_once_and_found_afterwards() {
+    let server = hub(BTreeMap::from([("openai-community/gpt2", files(tiny_model()))]));
+    let home = tempfile::tempdir().unwrap();
+    let generate = ["generate", "--model", "gpt2", "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
+    let output = gptune(home.path(), &server.url(), &generate);
+    let ids = generated(&output);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("'gpt2' is not on this machine; downloading it"), "{error}");
+    let own =
+        ["generate", "--model", tiny_model().to_str().unwrap(), "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
+    assert_eq!(ids, generated(&gptune(home.path(), &server.url(), &own)));
+
+    let before = server.requests().len();
+    for name in ["gpt2", "124M", "openai-community/gpt2"] {
+        let output = gptune(home.path(), &server.url(), &["fetch", name, "--json"]);
+        let said = json(&output);
+        assert_eq!(said["downloaded"], false);
+        assert!(Path::new(said["path"].as_str().unwrap()).join("model.safetensors").is_file());
+    }
+    let nothing = gptune(home.path(), &server.url(), &["fetch", "gpt2", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&nothing.stdout).contains("nothing to fetch"));
+    assert_eq!(server.requests().len(), before, "what is here is not asked for");
+}
+
+#[test]
+fn shards_and_other_architectures_are_understood_before_weights_come() {
+    let home = tempfile::tempdir().unwrap();
+    let mut sharded = files(tiny_model());
+    let weights = sharded.remove("model.safetensors").unwrap();
+    let all = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let mut map = serde_json::Map::new();
+    for (number, (name, view)) in all.tensors().into_iter().enumerate() {
+        let file = format!("model-{:05}-of-{:05}.safetensors", number + 1, all.len());
+        sharded.insert(file.clone(), safetensors::serialize([(name.clone(), view)], None).unwrap());
+        map.insert(name, file.into());
+    }
+    sharded.insert("model.safetensors.index.json".to_owned(), json!({ "weight_map": map }).to_string().into_bytes());
+    let mut other = files(tiny_model());
+    other.insert("config.json".to_owned(), b"{\"model_type\": \"llama\"}".to_vec());
+    let no_weights = BTreeMap::from([("config.json".to_owned(), Vec::new())]);
+    let server = hub(BTreeMap::from([("a/sharded", sharded), ("a/llama", other), ("a/nothing", no_weights)]));
+
+    let generate = |model| ["generate", "--model", model, "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
+    let ids = generated(&gptune(home.path(), &server.url(), &generate("a/sharded")));
+    let own = generate(tiny_model().to_str().unwrap());
+    assert_eq!(ids, generated(&gptune(home.path(), &server.url(), &own)));
+
+    let error = failure(&gptune(home.path(), &server.url(), &["fetch", "a/llama"]));
+    assert!(error.contains("model_type is 'llama'"), "{error}");
+    assert!(
+        !server.requests().iter().any(|request| request.path.contains("llama") && request.path.contains("model.safe"))
+    );
+    let error = failure(&gptune(home.path(), &server.url(), &["fetch", "a/nothing"]));
+    assert!(error.contains("'a/nothing' has none of model.safetensors"), "{error}");
+    // What may be a path is called one too.
+    let output =
+        gptune(home.path(), &server.url(), &["evaluate", "--model", "runs/old", "--data", "sample", "--split", "val"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("there is no file or folder 'runs/old', and") && error.contains("HF_TOKEN"), "{error}");
+}
+
+#[test]
+fn openais_release_and_data_come_from_plain_servers() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/tests/fixtures/tensor_bundle");
+    let server = Server::start(move |request| {
+        let file = request.path.rsplit('/').next().unwrap();
+        match file {
+            "checkpoint" | "model.ckpt.meta" => Reply::file(request, b"not read"),
+            "hparams.json" => Reply::file(request, &fs::read(fixtures.join(file)).unwrap()),
+            "instruction-data.json" => {
+                let example = |n| json!({ "instruction": format!("Say {n}."), "input": "", "output": format!("{n}.") });
+                let examples: Vec<_> = (0..40).map(example).collect();
+                Reply::file(request, json!(examples).to_string().as_bytes())
+            }
+            _ => match fs::read(fixtures.join(file.replace("model.ckpt", "whole.ckpt"))) {
+                Ok(bytes) => Reply::file(request, &bytes),
+                Err(_) => Reply::new(404),
+            },
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let said = json(&gptune(home.path(), &url, &["fetch", "gpt2", "--source", "openai", "--mirror", &url, "--json"]));
+    let folder = Path::new(said["path"].as_str().unwrap());
+    assert!(folder.ends_with("openai/124M") && folder.join("model.ckpt.data-00000-of-00001").is_file(), "{folder:?}");
+    assert!(server.requests().iter().any(|request| request.path == "/124M/model.ckpt.index"));
+    // It is a model; a tiny one of another vocabulary, which training says.
+    let error = failure(&gptune(home.path(), &url, &["import", folder.to_str().unwrap(), "folder"]));
+    assert!(error.contains("GPT-2's tokenizer has 50257"), "{error}");
+
+    let said = json(&gptune(home.path(), &url, &["fetch", "book", "--mirror", &url, "--json"]));
+    assert!(Path::new(said["path"].as_str().unwrap()).is_file());
+    let batches =
+        json(&gptune(home.path(), &url, &["data", "batches", "--data", "book", "--split", "train", "--json"]));
+    assert_eq!(batches[0]["inputs"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn dry_runs_ask_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    // Nobody listens there.
+    let nobody = "http://127.0.0.1:9";
+    let train = ["train", "--model", "gpt2-medium", "--data", "book", "--dry-run"];
+    let output = gptune(home.path(), nobody, &train);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for request in [
+        "GET http://127.0.0.1:9/api/models/openai-community/gpt2-medium/revision/main",
+        "HEAD http://127.0.0.1:9/openai-community/gpt2-medium/resolve/{commit}/config.json",
+        "GET http://127.0.0.1:9/openai-community/gpt2-medium/resolve/{commit}/model.safetensors",
+        "GET https://raw.githubusercontent.com/rasbt/LLMs-from-scratch/main/ch07/01_main-chapter-code/instruction-data.json",
+    ] {
+        assert!(shown.contains(request), "{request} in {shown}");
+    }
+    assert!(shown.contains("model = \"gpt2-medium\""));
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing is written");
+
+    let requests = json(&gptune(home.path(), nobody, &["fetch", "355M", "--source", "openai", "--dry-run", "--json"]));
+    let last = requests["requests"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert!(last.starts_with("GET https://") && last.ends_with("/355M/model.ckpt.data-00000-of-00001"), "{last}");
+
+    let output = gptune(home.path(), nobody, &["fetch", "gpt2"]);
+    let error = failure(&output);
+    assert!(error.contains("cannot reach 127.0.0.1:9"), "{error}");
+    let error = failure(&gptune(home.path(), nobody, &["fetch", "gpt5"]));
+    assert!(error.contains("unknown name 'gpt5'"), "{error}");
+}
