@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gptune_fetch::{FetchError, Hub, OpenAi, Patience, Progress, fetch_files, gpt2_repository};
+use gptune_fetch::{FetchError, GPT2_NAMES, Hub, OpenAi, Patience, Progress, fetch_files, gpt2_repository};
 use gptune_weights::{SHARD_INDEX, WEIGHT_FILES, check_config, shards};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -85,9 +85,8 @@ impl Remote {
         let get = |folder: &str, file: &str| format!("GET {}/{file}", folder.trim_end_matches('/'));
         Ok(match self {
             Self::Hub { repository } => {
-                let released = repository.starts_with("openai-community/");
                 // Which files another repository has, the first request tells.
-                let weights = if released { WEIGHT_FILES[0] } else { "{weights}" };
+                let weights = if is_released(repository) { WEIGHT_FILES[0] } else { "{weights}" };
                 let files = ["config.json", weights, "tokenizer_config.json"];
                 Hub::from_env().requests(repository, &files)?
             }
@@ -123,9 +122,17 @@ impl Remote {
     }
 }
 
+/// Whether a repository is one of the released models, whose files are known.
+fn is_released(repository: &str) -> bool {
+    GPT2_NAMES.iter().any(|(_, known)| *known == repository)
+}
+
 /// Fetches the model of a repository, having made sure that it is a GPT-2 before its weights come.
 fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf> {
     let hub = Hub::from_env();
+    if is_released(repository) {
+        return Ok(hub.fetch(repository, &["config.json", WEIGHT_FILES[0]], &["tokenizer_config.json"], progress)?);
+    }
     let files = hub.files(repository)?;
     let Some(weights) = WEIGHT_FILES.into_iter().find(|wanted| files.iter().any(|file| file == wanted)) else {
         bail!("the repository '{repository}' has none of {}; name one with such weights", WEIGHT_FILES.join(", "));

@@ -116,6 +116,10 @@ impl PickleFile {
         let Some(tensor) = self.tensors.get(name) else {
             return Err(PickleError::Missing { path, name: owned });
         };
+        if let Some(range) = tensor.contiguous_f32() {
+            let read = |source| PickleError::Read { path: self.path.clone(), source };
+            return self.contents.floats(range).map_err(read);
+        }
         let numbers = tensor.read(self.contents.bytes());
         self.contents.release();
         numbers.map_err(|fault| match fault {

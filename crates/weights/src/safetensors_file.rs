@@ -114,10 +114,13 @@ impl SafetensorsFile {
         let Some(Entry { dtype, bytes, .. }) = self.tensors.get(name) else {
             return Err(WeightsError::Missing { path: self.path.clone(), name: name.to_owned(), layers: 0 });
         };
+        if *dtype == Dtype::F32 {
+            let read = |source| WeightsError::Read { path: self.path.clone(), source };
+            return self.contents.floats(bytes.clone()).map_err(read);
+        }
         // The header was checked against the length.
-        let bytes = self.contents.bytes().get(bytes.clone()).unwrap_or_default();
+        let bytes = &self.contents.bytes()[bytes.clone()];
         let numbers = match dtype {
-            Dtype::F32 => decode(bytes, f32::from_le_bytes),
             Dtype::F16 => decode(bytes, |raw| f16::from_le_bytes(raw).to_f32()),
             Dtype::BF16 => decode(bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
             Dtype::F8_E4M3 => decode(bytes, |[byte]| f8_e4m3(byte)),

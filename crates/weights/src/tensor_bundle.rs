@@ -112,7 +112,22 @@ impl BundleFile {
         let Some(entry) = self.tensors.get(&name) else {
             return Err(BundleError::Missing { path: path(), name });
         };
+        let shard = &self.shards[entry.shard];
+        let file = || shard_path(&self.prefix, entry.shard, self.shards.len());
+        let checked = |actual: u32| match table::unmask(entry.crc) {
+            expected if expected == actual => Ok(()),
+            expected => {
+                let (path, name, offset) = (file(), name.clone(), entry.bytes.start);
+                Err(BundleError::Checksum { path, name, offset, expected, actual })
+            }
+        };
         let numbers: fn(&[u8]) -> Vec<f32> = match entry.dtype {
+            DType::F32 if cfg!(target_endian = "little") => {
+                let read = |source| BundleError::Read { path: file(), source };
+                let numbers = shard.floats(entry.bytes.clone()).map_err(read)?;
+                checked(crc32c::crc32c(bytemuck::cast_slice(&numbers)))?;
+                return Ok(numbers);
+            }
             DType::F32 => |bytes| decode(bytes, f32::from_le_bytes),
             DType::F16 => |bytes| decode(bytes, |raw| f16::from_le_bytes(raw).to_f32()),
             DType::BF16 => |bytes| decode(bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
@@ -123,13 +138,8 @@ impl BundleFile {
             }
             DType::Sliced => return Err(BundleError::Sliced { path: path(), name }),
         };
-        let shard = &self.shards[entry.shard];
         let bytes = &shard.bytes()[entry.bytes.clone()];
-        let (expected, actual) = (table::unmask(entry.crc), crc32c::crc32c(bytes));
-        if expected != actual {
-            let path = shard_path(&self.prefix, entry.shard, self.shards.len());
-            return Err(BundleError::Checksum { path, name, offset: entry.bytes.start, expected, actual });
-        }
+        checked(crc32c::crc32c(bytes))?;
         let numbers = numbers(bytes);
         shard.release();
         Ok(numbers)

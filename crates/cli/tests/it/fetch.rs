@@ -66,8 +66,13 @@ fn a_released_model_is_fetched_once_and_found_afterwards() {
     let server = hub(BTreeMap::from([("openai-community/gpt2", files(tiny_model()))]));
     let home = tempfile::tempdir().unwrap();
     let generate = ["generate", "--model", "gpt2", "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
+    let shown = json(&gptune(home.path(), &server.url(), &["fetch", "gpt2", "--dry-run", "--json"]));
     let output = gptune(home.path(), &server.url(), &generate);
     let ids = generated(&output);
+    let made =
+        server.requests().into_iter().map(|Request { method, path, .. }| format!("{method} {}{path}", server.url()));
+    let shown = shown["requests"].as_array().unwrap().iter().map(|request| request.as_str().unwrap());
+    assert_eq!(made.collect::<Vec<_>>(), shown.map(|request| request.replace("{commit}", COMMIT)).collect::<Vec<_>>());
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("'gpt2' is not on this machine; downloading it"), "{error}");
     let own =

@@ -6,6 +6,7 @@ use super::{
     GgufError, GgufValue,
     cursor::Cursor,
     index::{Entry, Index},
+    tensor_type,
 };
 use crate::contents::Contents;
 
@@ -93,6 +94,10 @@ impl GgufFile {
     pub fn read(&self, name: &str) -> Result<Vec<f32>, GgufError> {
         let missing = || GgufError::Missing { path: self.path.clone(), name: name.to_owned() };
         let Entry { dtype, bytes, .. } = self.index.tensors.get(name).ok_or_else(missing)?;
+        if dtype.id == tensor_type::F32.id {
+            let read = |source| GgufError::Read { path: self.path.clone(), source };
+            return self.contents.floats(bytes.clone()).map_err(read);
+        }
         let bytes = self.bytes().get(bytes.clone()).ok_or_else(missing)?;
         let numbers = dtype.decode(bytes);
         self.contents.release();

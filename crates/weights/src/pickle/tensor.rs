@@ -91,6 +91,13 @@ impl Tensor {
         })
     }
 
+    /// Where the numbers are in the file, if they are `f32` and one after the other.
+    pub(super) fn contiguous_f32(&self) -> Option<Range<usize>> {
+        let end = self.bytes.start + self.len * 4;
+        let fits = matches!(self.dtype, DType::F32) && self.is_contiguous() && end <= self.bytes.end;
+        fits.then_some(self.bytes.start..end)
+    }
+
     fn gather<const N: usize>(&self, bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         let numbers = bytes.as_chunks::<N>().0;
         if self.is_contiguous() {
