@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use crate::{cargo, world};
 
 /// The flags of `gptune pretrain` that `assets/nano` was made with.
-const SETTINGS: &str = "--n-layer 4 --n-head 4 --n-embd 128 --n-positions 512 --block-size 128 --batch-size 8 \
-                        --steps 3600 --lr 3e-3 --warmup 150 --seed 123 --dtype f16";
+const SETTINGS: &str = "--n-layer 6 --n-head 4 --n-embd 128 --n-positions 512 --compact-vocabulary --block-size 128 \
+                        --batch-size 8 --steps 9000 --lr 3e-3 --warmup 150 --seed 123 --dtype f16";
 
 /// Writes the corpus, pretrains on it and puts the model's two files into `assets/nano`.
 pub(crate) fn run() -> Result<()> {
@@ -27,6 +27,8 @@ pub(crate) fn run() -> Result<()> {
             .arg(&text)
             .arg("--out")
             .arg(&model)
+            .arg("--also")
+            .arg(cargo::root().join("assets/sample-data.json"))
             .args(SETTINGS.split_whitespace()),
     )?;
     let nano = cargo::root().join("assets/nano");

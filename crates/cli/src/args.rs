@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
 pub(crate) use training::{PretrainArgs, TrainArgs};
-pub(crate) use using::{BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs};
+pub(crate) use using::{
+    BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs,
+};
 
 /// Fine-tune pretrained GPT-2 models to follow instructions.
 #[derive(Debug, Parser)]
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Answer the instructions of a part of the data
     Respond(RespondArgs),
+    /// Score answers against the wanted ones, or compare two models' answers
+    Score(ScoreArgs),
     /// Text on standard input to GPT-2 token ids
     Tokenize(JsonArg),
     /// Token ids on standard input to text

@@ -49,6 +49,7 @@ fn run() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Respond(args) => commands::respond::run(&args),
+        Command::Score(args) => commands::score::run(&args),
         Command::Tokenize(args) => commands::tokens::tokenize(&args),
         Command::Detokenize(args) => commands::tokens::detokenize(&args),
         Command::Data(args) => commands::data::run(&args),

@@ -8,6 +8,7 @@
 //!
 //! [`TrainConfig`] holds every value of a run, and [`RunFolder`] is where it goes.
 
+mod compact;
 mod config;
 mod error;
 mod evaluate;
@@ -23,6 +24,7 @@ mod run_folder;
 mod self_check;
 mod trainer;
 
+pub use compact::CompactVocabulary;
 pub use config::{Packing, TrainConfig};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};

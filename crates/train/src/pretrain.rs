@@ -10,7 +10,9 @@ use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenize
 use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
-use crate::{Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::Updates};
+use crate::{
+    CompactVocabulary, Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::Updates,
+};
 
 /// How to pretrain.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,13 +46,18 @@ impl PretrainConfig {
     }
 }
 
-/// Text as one stream of tokens, cut into blocks of equal length. The last fiftieth is held out.
+/// Blocks that evaluations measure at most: more would take longer than the training between them.
+const MOST_HELD_OUT: usize = 200;
+
+/// Text as one stream of tokens, cut into blocks of equal length. The last fiftieth is held
+/// out, and at most 200 blocks.
 #[derive(Debug, Clone)]
 pub struct TextBlocks {
     tokens: Vec<u32>,
     block_size: usize,
     train: usize,
     held_out: usize,
+    vocabulary: Option<CompactVocabulary>,
 }
 
 impl TextBlocks {
@@ -71,8 +78,34 @@ impl TextBlocks {
         if blocks < 2 {
             return Err(DataError::TextTooShort { origin: origin.to_owned(), tokens: tokens.len(), block_size });
         }
-        let held_out = (blocks / 50).max(1);
-        Ok(Self { tokens, block_size, train: blocks - held_out, held_out })
+        let held_out = (blocks / 50).clamp(1, MOST_HELD_OUT);
+        Ok(Self { tokens, block_size, train: blocks - held_out, held_out, vocabulary: None })
+    }
+
+    /// Numbers the tokens of the text, and those of `also`, anew and without gaps. [`pretrain`] then
+    /// trains a model with these tokens alone, which takes a fraction of the time, and gives it the
+    /// whole vocabulary in the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    pub fn with_compact_vocabulary(mut self, also: &[String], tokenizer: &Tokenizer) -> Result<Self, DataError> {
+        let mut silent = Vec::new();
+        for text in also {
+            silent.extend(tokenizer.encode(text)?);
+        }
+        let vocabulary = CompactVocabulary::new(&self.tokens, &silent);
+        for token in &mut self.tokens {
+            *token = vocabulary.compact(*token);
+        }
+        self.vocabulary = Some(vocabulary);
+        Ok(self)
+    }
+
+    /// Tokens of the compact vocabulary, if the text has one.
+    #[must_use]
+    pub fn compact_vocabulary(&self) -> Option<&CompactVocabulary> {
+        self.vocabulary.as_ref()
     }
 
     /// Tokens to train on in one pass.
@@ -100,6 +133,7 @@ impl TextBlocks {
 
 /// Trains a model with random weights on `text`.
 ///
+/// The model of the outcome has the vocabulary of `model_config`, also after a compact one.
 /// `device` has autodiff. Evaluations measure the newest batch and the held-out part.
 ///
 /// # Errors
@@ -115,7 +149,9 @@ pub fn pretrain(
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
     device.seed(u64::from(config.seed));
-    let mut model = Gpt2::init(model_config, device);
+    let vocabulary = text.vocabulary.as_ref();
+    let vocab_size = vocabulary.map_or(model_config.vocab_size, CompactVocabulary::len);
+    let mut model = Gpt2::init(&Gpt2Config { vocab_size, ..model_config.clone() }, device);
     let steps_per_epoch = (text.train / config.batch_size).max(1);
     observer.event(&Event::Start {
         epochs: config.steps.div_ceil(steps_per_epoch),
@@ -162,7 +198,10 @@ pub fn pretrain(
             break;
         }
     }
-    let outcome = Outcome::new(&model, ending, taken, newest.as_ref());
+    let mut outcome = Outcome::new(&model, ending, taken, newest.as_ref());
+    if let Some(vocabulary) = vocabulary {
+        outcome.model = vocabulary.expand(outcome.model, model_config.vocab_size);
+    }
     if !matches!(outcome.ending, Ending::NotFinite { .. }) {
         observer.keep(&outcome.model, taken)?;
     }

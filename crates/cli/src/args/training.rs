@@ -149,6 +149,12 @@ pub(crate) struct PretrainArgs {
     /// Decoupled weight decay
     #[arg(long, default_value_t = 0.1)]
     pub weight_decay: f64,
+    /// Train only with the tokens that the text uses, which is faster, and give the model all others in the end
+    #[arg(long)]
+    pub compact_vocabulary: bool,
+    /// Instruction data whose tokens a compact vocabulary has too
+    #[arg(long, requires = "compact_vocabulary")]
+    pub also: Vec<PathBuf>,
     /// Where to train
     #[arg(long, default_value = "auto")]
     pub device: String,

@@ -97,6 +97,18 @@ pub(crate) struct RespondArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// Answers as `respond` writes them
+    pub responses: PathBuf,
+    /// Compare with another model's answers to the same examples
+    #[arg(long, value_name = "RESPONSES")]
+    pub against: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Data and how to cut it into batches, as in training.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {

@@ -1,5 +1,5 @@
 use anyhow::{Context, Result, bail};
-use gptune_data::{END_OF_TEXT_ID, PromptStyle, Tokenizer};
+use gptune_data::{Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
 use gptune_weights::Precision;
@@ -33,7 +33,15 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         text += &std::fs::read_to_string(path).with_context(|| format!("cannot read the text {}", path.display()))?;
         text += "\n\n";
     }
-    let text = TextBlocks::new(&args.text[0].display().to_string(), &text, args.block_size, &tokenizer)?;
+    let mut text = TextBlocks::new(&args.text[0].display().to_string(), &text, args.block_size, &tokenizer)?;
+    if args.compact_vocabulary {
+        let mut also = Vec::new();
+        for path in &args.also {
+            let dataset = Dataset::read(path)?;
+            also.extend(dataset.examples.iter().map(|example| PromptStyle::Book.training_text(example)));
+        }
+        text = text.with_compact_vocabulary(&also, &tokenizer)?;
+    }
     let config = PretrainConfig {
         batch_size: args.batch_size,
         steps: args.steps,
@@ -50,6 +58,9 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         text.train_tokens(),
         args.batch_size * args.block_size
     ));
+    if let Some(vocabulary) = text.compact_vocabulary() {
+        console.say(&format!("Training with {} tokens of the vocabulary", vocabulary.len()));
+    }
     let mut keeper = Keeper { args, console, model_config, precision, tokenizer: &tokenizer, last: None };
     let stop = stop_on_ctrl_c();
     let outcome =

@@ -8,6 +8,7 @@ mod contract;
 mod fetch;
 mod interrupt;
 mod quickstart;
+mod score;
 
 use std::{
     io::Write,

@@ -1,0 +1,117 @@
+//! Reading answers.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::{ScoreError, text};
+
+/// An example with a model's answer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// What to do.
+    pub instruction: String,
+    /// What to do it with; may be empty.
+    pub input: String,
+    /// The wanted answer.
+    pub output: String,
+    /// The model's answer.
+    pub model_response: String,
+    /// The kind of task, if the data name it.
+    pub kind: Option<String>,
+}
+
+/// A file of answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Responses {
+    /// The file or name, for messages.
+    pub origin: String,
+    /// The answers in the file's order.
+    pub entries: Vec<Answered>,
+}
+
+impl Responses {
+    /// Reads the book's responses file: a JSON array of objects.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or for any reason [`Responses::parse`] gives.
+    pub fn read(path: &Path) -> Result<Self, ScoreError> {
+        let bytes = std::fs::read(path).map_err(|source| ScoreError::Read { path: path.to_owned(), source })?;
+        Self::parse(&path.display().to_string(), &bytes)
+    }
+
+    /// Parses the bytes of a responses file; `origin` names them in messages.
+    ///
+    /// `instruction`, `output` and `model_response` are required; `input` may be missing, and so may `kind`, or
+    /// be null. Further keys are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`ScoreError::Json`] with line and column, [`ScoreError::Entry`] with index and key, or
+    /// [`ScoreError::Empty`].
+    pub fn parse(origin: &str, bytes: &[u8]) -> Result<Self, ScoreError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let values: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| json_error(origin, &error))?;
+        if values.is_empty() {
+            return Err(ScoreError::Empty { origin: origin.to_owned() });
+        }
+        let entry = |(index, value)| {
+            answered(value).map_err(|problem| ScoreError::Entry { origin: origin.to_owned(), index, problem })
+        };
+        let entries = values.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+        Ok(Self { origin: origin.to_owned(), entries })
+    }
+
+    /// How many wanted answers have neither a letter from a to z nor a digit, so that `rouge_l` is 0 whatever the
+    /// answer.
+    #[must_use]
+    pub fn unseen_by_rouge_l(&self) -> usize {
+        self.entries.iter().filter(|entry| text::rouge_tokens(&text::composed(&entry.output)).is_empty()).count()
+    }
+}
+
+fn json_error(origin: &str, error: &serde_json::Error) -> ScoreError {
+    let message = error.to_string();
+    // serde_json appends the position, which the sentence has already.
+    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    ScoreError::Json { origin: origin.to_owned(), line: error.line().max(1), column: error.column().max(1), message }
+}
+
+fn answered(value: Value) -> Result<Answered, String> {
+    let Value::Object(mut entry) = value else {
+        return Err(format!("expected an object, found {}", name_of(&value)));
+    };
+    let kind = match entry.remove("kind") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(kind)) => Some(kind),
+        Some(other) => return Err(format!("'kind' is {}, expected a string", name_of(&other))),
+    };
+    let input = if entry.contains_key("input") { take(&mut entry, "input")? } else { String::new() };
+    Ok(Answered {
+        instruction: take(&mut entry, "instruction")?,
+        input,
+        output: take(&mut entry, "output")?,
+        model_response: take(&mut entry, "model_response")?,
+        kind,
+    })
+}
+
+fn take(entry: &mut Map<String, Value>, key: &str) -> Result<String, String> {
+    match entry.remove(key) {
+        None => Err(format!("has no '{key}'")),
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(format!("'{key}' is {}, expected a string", name_of(&other))),
+    }
+}
+
+fn name_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
