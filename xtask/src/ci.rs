@@ -32,7 +32,8 @@ pub(crate) fn run() -> Result<()> {
     stage("dependencies", deny)?;
     stage("software Vulkan", software_vulkan)?;
     stage("tests", || cargo::test(&back_ends))?;
-    stage("interoperation", || interoperation(&back_ends))
+    stage("interoperation", || interoperation(&back_ends))?;
+    stage("browser", || browser(&back_ends))
 }
 
 /// A Vulkan driver that runs on the processor (Mesa's lavapipe), for the tests of wgpu.
@@ -42,16 +43,31 @@ fn software_vulkan() -> Result<()> {
         drivers.into_iter().any(|driver| driver.file_name().to_string_lossy().starts_with("lvp_icd"))
     };
     if !installed() {
-        println!("installing mesa-vulkan-drivers");
-        cargo::run(Command::new("apt-get").args(["update", "-qq"]))?;
-        cargo::run(
-            Command::new("apt-get")
-                .args(["install", "-y", "-qq", "--no-install-recommends", "mesa-vulkan-drivers", "libvulkan1"])
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )?;
+        install(&["mesa-vulkan-drivers", "libvulkan1"])?;
     }
     anyhow::ensure!(installed(), "mesa-vulkan-drivers has no software driver (lvp_icd) on this machine");
     Ok(())
+}
+
+/// Installs packages of Debian.
+fn install(packages: &[&str]) -> Result<()> {
+    println!("installing {}", packages.join(" "));
+    cargo::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    cargo::run(
+        Command::new("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// The tests of the run report in a browser.
+fn browser(back_ends: &[String]) -> Result<()> {
+    let chromium = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if std::env::var_os("CHROMIUM").is_none() && !chromium.is_ok_and(|status| status.success()) {
+        install(&["chromium"])?;
+    }
+    cargo::run(cargo::workspace("test", back_ends)?.args(["--test", "it", "--", "--ignored", "browser::"]))
 }
 
 /// The tests that need a Python: the download cache shared with Hugging Face's own library.

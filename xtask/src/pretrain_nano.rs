@@ -8,7 +8,7 @@ use crate::{cargo, world};
 
 /// The flags of `gptune pretrain` that `assets/nano` was made with.
 const SETTINGS: &str = "--n-layer 6 --n-head 4 --n-embd 128 --n-positions 512 --compact-vocabulary --block-size 128 \
-                        --batch-size 8 --steps 9000 --lr 3e-3 --warmup 150 --seed 123 --dtype f16";
+                        --batch-size 8 --steps 10000 --lr 3e-3 --warmup 150 --seed 123 --dtype f16";
 
 /// Writes the corpus, pretrains on it and puts the model's two files into `assets/nano`.
 pub(crate) fn run() -> Result<()> {

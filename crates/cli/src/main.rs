@@ -8,6 +8,7 @@ mod device;
 mod download;
 mod model_source;
 mod resolve;
+mod run_report;
 
 use std::process::ExitCode;
 

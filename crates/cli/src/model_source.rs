@@ -1,6 +1,9 @@
 //! Names of models and data.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use gptune_data::{Dataset, PromptStyle, VOCAB_SIZE};
@@ -85,6 +88,22 @@ pub(crate) fn open_data(data: &str) -> Result<Dataset> {
         bail!("unknown data '{data}': there is no such file, and the known names are sample, book, alpaca");
     }
     Ok(Dataset::read(Path::new(data))?)
+}
+
+/// The bytes of the data that [`open_data`] reads.
+///
+/// # Errors
+///
+/// If they cannot be read any more.
+pub(crate) fn data_bytes(data: &str) -> Result<Cow<'static, [u8]>> {
+    if data == "sample" {
+        return Ok(assets::SAMPLE_DATA.into());
+    }
+    let path = match remote_data(data) {
+        Some(remote) => here_or_fetched(&remote, data)?,
+        None => PathBuf::from(data),
+    };
+    Ok(std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?.into())
 }
 
 /// The configuration of the run that a model folder belongs to, if it lies in a run folder.

@@ -33,6 +33,32 @@ pub(crate) fn ticks((low, high): (f64, f64), most: usize, smallest: f64) -> Vec<
     (0..count).map(|i| (first + f64::from(i)) * step).collect()
 }
 
+/// The lowest and the highest of the finite values with a little room around them; 0 to 1 if there are none.
+pub(crate) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) =
+        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+    let margin = ((high - low) * 0.05).max(1e-3);
+    (low - margin, high + margin)
+}
+
+/// Where a value lies on a line through known pairs of value and place, whose values rise; none beyond them.
+pub(crate) fn interpolated(known: impl IntoIterator<Item = (f64, f64)>, wanted: f64) -> Option<f64> {
+    let mut before = None;
+    for (value, place) in known {
+        if value == wanted {
+            return Some(place);
+        }
+        if value > wanted {
+            let (low, from) = before?;
+            return Some(from + (place - from) * (wanted - low) / (value - low));
+        }
+        before = Some((value, place));
+    }
+    None
+}
+
 /// A tick's label: as many decimals as its step needs, thousands as `20k`.
 pub(crate) fn label(tick: f64) -> String {
     if tick.abs() >= 1e6 {
@@ -60,6 +86,21 @@ mod tests {
         assert_eq!(ticks((0.31, 2.6), 6, 0.0), [0.5, 1.0, 1.5, 2.0, 2.5]);
         assert_eq!(ticks((488.0, 130_000.0), 6, 0.0), [50_000.0, 100_000.0]);
         assert_eq!(ticks((1.0, 1.0), 6, 0.0), [1.0]);
+    }
+
+    #[test]
+    fn between_known_places_lies_a_line() {
+        let known = [(488.0, 0.0), (1000.0, 5.0), (2000.0, 10.0)];
+        let at = |wanted| interpolated(known, wanted);
+        assert_eq!([at(488.0), at(744.0), at(1500.0), at(2000.0)], [Some(0.0), Some(2.5), Some(7.5), Some(10.0)]);
+        assert_eq!([at(487.0), at(2001.0)], [None, None]);
+    }
+
+    #[test]
+    fn ranges_leave_out_what_is_not_finite() {
+        assert_eq!(range([2.0, f64::NAN, 1.0, f64::INFINITY].into_iter()), (0.95, 2.05));
+        assert_eq!(range([1.0].into_iter()), (0.999, 1.001));
+        assert_eq!(range([f64::NAN].into_iter()), (-0.05, 1.05));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use gptune_train::Event;
 
-use crate::axis::{Axis, label, ticks};
+use crate::{
+    axis::{Axis, interpolated, label, range, ticks},
+    facts::Facts,
+};
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;
@@ -41,24 +44,15 @@ impl LossPlot {
     /// nothing to draw.
     #[must_use]
     pub fn from_events(events: &[Event]) -> Option<Self> {
-        let mut steps_per_epoch = 0;
-        let (mut tokens_seen, mut train, mut val, mut batches) = (vec![], vec![], vec![], vec![]);
-        for event in events {
-            match event {
-                Event::Start { steps_per_epoch: steps, .. } => steps_per_epoch = *steps,
-                Event::Step { loss, .. } => batches.push(*loss),
-                Event::Eval { tokens_seen: tokens, train_loss, val_loss, .. } => {
-                    tokens_seen.push(*tokens as f64);
-                    train.push(*train_loss);
-                    val.push(*val_loss);
-                }
-                _ => {}
-            }
-        }
-        let epochs = batches.len() as f64 / steps_per_epoch.max(1) as f64;
+        let facts = Facts::from_events(events);
+        let steps_per_epoch = facts.start.map_or(1, |start| start.steps_per_epoch.max(1));
+        let epochs = facts.batches.len() as f64 / steps_per_epoch as f64;
+        let tokens_seen = facts.evaluations.iter().map(|evaluation| evaluation.tokens_seen as f64).collect();
+        let train: Vec<f64> = facts.evaluations.iter().map(|evaluation| evaluation.losses.train).collect();
+        let val = facts.evaluations.iter().map(|evaluation| evaluation.losses.val).collect();
         let line = |name, colour, dashes, losses| Series { name, colour, dashes, losses };
         let series = if train.is_empty() {
-            vec![line("Training loss of each batch", BLUE, None, batches)]
+            vec![line("Training loss of each batch", BLUE, None, facts.batches)]
         } else {
             vec![line("Training loss", BLUE, None, train), line("Validation loss", ORANGE, Some("9 3.5 1.5 3.5"), val)]
         };
@@ -68,12 +62,9 @@ impl LossPlot {
     /// Draws the plot as a self-contained SVG of 640 × 400.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        let finite = || self.series.iter().flat_map(|series| &series.losses).copied().filter(|loss| loss.is_finite());
-        let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
-        let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-        let margin = ((high - low) * 0.05).max(1e-3);
         let x = Axis { data: (0.0, self.epochs), pixels: (LEFT + 14.0, RIGHT - 14.0) };
-        let y = Axis { data: (low - margin, high + margin), pixels: (BOTTOM, TOP) };
+        let y =
+            Axis { data: range(self.series.iter().flat_map(|series| &series.losses).copied()), pixels: (BOTTOM, TOP) };
 
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
@@ -110,14 +101,9 @@ impl LossPlot {
 
     /// The epoch at which this many tokens were seen, by interpolation between evaluations.
     fn epoch_of_tokens(&self, tokens: f64) -> Option<f64> {
-        let after = self.tokens_seen.iter().position(|&seen| seen >= tokens)?;
-        if self.tokens_seen[after] <= tokens {
-            return Some(self.epoch_of(after, self.tokens_seen.len()));
-        }
-        let before = after.checked_sub(1)?;
-        let (low, high) = (self.tokens_seen[before], self.tokens_seen[after]);
-        let [from, to] = [before, after].map(|index| self.epoch_of(index, self.tokens_seen.len()));
-        Some(from + (to - from) * (tokens - low) / (high - low))
+        let points = self.tokens_seen.len();
+        let known = self.tokens_seen.iter().enumerate().map(|(index, &seen)| (seen, self.epoch_of(index, points)));
+        interpolated(known, tokens)
     }
 
     fn draw_axes(&self, svg: &mut String, x: Axis, y: Axis) {

@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(whole[18..20], compact[6..8]);
         assert_eq!(whole[2 * 50_256..], compact[8..]);
         // Tokens 2 and 7 are the ones that the text lacks.
-        let mean = [0, 1].map(|at| (compact[at] + compact[4 + at]) / 2.0);
+        let mean = [0, 1].map(|at| f32::midpoint(compact[at], compact[4 + at]));
         assert!(mean.iter().zip(&whole[..2]).all(|(a, b)| (a - b).abs() < 1e-6));
     }
 }

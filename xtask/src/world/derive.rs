@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::english::{Lexicon, capitalise, number_word, third_person, uncapitalise};
+use super::english::{Lexicon, capitalise, third_person, uncapitalise};
 use super::template::{Fields, is_plural, unmarked};
 
 /// Applies the rule called `name` to `fields`.
@@ -14,9 +14,6 @@ pub fn derive(name: &str, fields: &mut Fields, lexicon: &Lexicon) -> Result<()> 
     match name {
         "plural" => plural(fields, lexicon),
         "past" => past(fields, lexicon),
-        "first_letter" => first_letter(fields),
-        "units" => units(fields),
-        "arithmetic" => arithmetic(fields),
         "agreement" => agreement(fields),
         "passive" => passive(fields),
         "question" => question(fields, lexicon),
@@ -24,7 +21,8 @@ pub fn derive(name: &str, fields: &mut Fields, lexicon: &Lexicon) -> Result<()> 
         "sentence_past" => sentence_past(fields, lexicon),
         "unpunctuate" => unpunctuate(fields),
         "pronoun" => pronoun(fields),
-        "misspell" => misspell(fields),
+        "reading" => reading(fields, lexicon),
+        "joining" => joining(fields),
         _ => bail!("unknown rule {name:?}"),
     }
 }
@@ -48,53 +46,6 @@ fn past(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
     let (past, third) = (lexicon.past(verb), third_person(verb));
     set(fields, "past", past);
     set(fields, "third", third);
-    Ok(())
-}
-
-fn first_letter(fields: &mut Fields) -> Result<()> {
-    let word = get(fields, "word")?;
-    let letter = word.chars().next().context("empty word")?;
-    let upper = letter.to_uppercase().to_string();
-    set(fields, "letter", letter.to_string());
-    set(fields, "upper", upper);
-    Ok(())
-}
-
-/// From `n`, `big`, `bigs`, `smalls` and `factor` to the two amounts, in
-/// digits (`left`, `right`) and with the first number in words (`words`).
-fn units(fields: &mut Fields) -> Result<()> {
-    let number: u32 = get(fields, "n")?.parse()?;
-    let factor: u32 = get(fields, "factor")?.parse()?;
-    let unit = get(fields, if number == 1 { "big" } else { "bigs" })?.to_owned();
-    let smalls = get(fields, "smalls")?.to_owned();
-    let total = number * factor;
-    let (be, verb_s) = if number == 1 { ("is", "s") } else { ("are", "") };
-    set(fields, "left", format!("{number} {unit}"));
-    set(fields, "words", format!("{} {unit}", number_word(number)));
-    set(fields, "right", format!("{total} {smalls}"));
-    set(fields, "unit", unit);
-    set(fields, "total", total.to_string());
-    set(fields, "be", be);
-    set(fields, "verb_s", verb_s);
-    Ok(())
-}
-
-/// From `x`, `op` and `y` to the result, in digits and in words.
-fn arithmetic(fields: &mut Fields) -> Result<()> {
-    let x: u32 = get(fields, "x")?.parse()?;
-    let y: u32 = get(fields, "y")?.parse()?;
-    let op = get(fields, "op")?.to_owned();
-    let (result, sign) = match op.as_str() {
-        "plus" => (x + y, "+"),
-        "minus" => (x.checked_sub(y).context("negative result")?, "-"),
-        "times" => (x * y, "*"),
-        _ => bail!("unknown operation {op:?}"),
-    };
-    set(fields, "sum", format!("{x} {op} {y}"));
-    set(fields, "signs", format!("{x} {sign} {y}"));
-    set(fields, "words", format!("{} {op} {}", number_word(x), number_word(y)));
-    set(fields, "result", result.to_string());
-    set(fields, "result_word", number_word(result));
     Ok(())
 }
 
@@ -170,7 +121,7 @@ fn negation(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
 }
 
 fn clause(fields: &Fields) -> Result<(String, String, String)> {
-    Ok((get(fields, "subject")?.to_owned(), get(fields, "aux")?.to_owned(), get(fields, "rest")?.to_owned()))
+    Ok((unmarked(get(fields, "subject")?).to_owned(), get(fields, "aux")?.to_owned(), get(fields, "rest")?.to_owned()))
 }
 
 fn sentence_past(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
@@ -192,7 +143,7 @@ fn unpunctuate(fields: &mut Fields) -> Result<()> {
 }
 
 fn pronoun(fields: &mut Fields) -> Result<()> {
-    let (subject, rest) = (get(fields, "subject")?, get(fields, "rest")?);
+    let (subject, rest) = (unmarked(get(fields, "subject")?), get(fields, "rest")?);
     let long = sentence(&[subject, rest], '.');
     let short = sentence(&[get(fields, "pronoun")?, rest], '.');
     set(fields, "long", long);
@@ -200,12 +151,33 @@ fn pronoun(fields: &mut Fields) -> Result<()> {
     Ok(())
 }
 
-/// Puts the wrong and the right spelling into the row's sentence.
-fn misspell(fields: &mut Fields) -> Result<()> {
-    let frame = get(fields, "frame")?;
-    let wrong = capitalise(&frame.replace('~', get(fields, "wrong")?));
-    let right = capitalise(&frame.replace('~', get(fields, "right")?));
-    set(fields, "wrong_sentence", wrong);
-    set(fields, "right_sentence", right);
+/// A text about where someone puts something, a question about it (`where`,
+/// `who` or `what`) and the reply.
+fn reading(fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
+    let (who, verb, thing) = (get(fields, "who")?, get(fields, "verb")?, get(fields, "thing")?);
+    let place = format!("{} {}", get(fields, "prep")?, get(fields, "place")?);
+    let past = lexicon.past(verb);
+    let text = sentence(&[who, &past, thing, &place], '.');
+    let (question, reply) = match get(fields, "about")? {
+        "where" => (sentence(&["where is", thing], '?'), sentence(&[thing, "is", &place], '.')),
+        "who" => (sentence(&["who", &past, thing, &place], '?'), text.clone()),
+        "what" => (sentence(&["what did", who, verb, &place], '?'), text.clone()),
+        about => bail!("cannot ask about {about:?}"),
+    };
+    set(fields, "asked", format!("{text} {question}"));
+    set(fields, "text", text);
+    set(fields, "question", question);
+    set(fields, "reply", reply);
+    Ok(())
+}
+
+/// Two sentences as a pair and as one sentence.
+fn joining(fields: &mut Fields) -> Result<()> {
+    let (first, conj, second) = (get(fields, "first")?, get(fields, "conj")?, get(fields, "second")?);
+    let comma = if ["so", "but"].contains(&conj) { "," } else { "" };
+    let joined = format!("{first}{comma} {conj} {second}.");
+    let pair = format!("{first}. {}.", capitalise(second));
+    set(fields, "joined", joined);
+    set(fields, "pair", pair);
     Ok(())
 }

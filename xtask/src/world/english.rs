@@ -105,44 +105,6 @@ pub fn uncapitalise_opening(sentence: &str) -> String {
     if OPENINGS.contains(&head) { uncapitalise(sentence) } else { sentence.to_owned() }
 }
 
-/// Spells a number below one hundred in words; larger ones stay in digits.
-pub fn number_word(number: u32) -> String {
-    const SMALL: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let Ok(index) = usize::try_from(number) else {
-        return number.to_string();
-    };
-    if let Some(word) = SMALL.get(index) {
-        return (*word).to_owned();
-    }
-    match (TENS.get(index / 10 - 2), SMALL.get(index % 10)) {
-        (Some(ten), Some(&"zero")) => (*ten).to_owned(),
-        (Some(ten), Some(one)) => format!("{ten}-{one}"),
-        _ => number.to_string(),
-    }
-}
-
 fn split_head(phrase: &str) -> (&str, &str) {
     phrase.split_at(phrase.find(' ').unwrap_or(phrase.len()))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::derive::derive;
 use super::english::Lexicon;
-use super::template::{Fields, unmarked};
+use super::template::{Fields, fill, unmarked};
 
 macro_rules! word_lists {
     ($($name:literal),* $(,)?) => {
@@ -16,38 +16,30 @@ macro_rules! word_lists {
 }
 
 /// One file for each kind of fact, in the order in which kinds are reported.
-const KINDS: [(&str, &str); 30] = word_lists![
+const KINDS: [(&str, &str); 19] = word_lists![
     "opposite",
-    "synonym",
     "plural",
     "past_tense",
     "comparative",
-    "superlative",
-    "adverb",
     "category",
-    "unit_conversion",
-    "arithmetic",
-    "spelling",
-    "grammar",
+    "capital",
+    "colour",
+    "job",
+    "tool",
+    "animal_young",
     "passive",
     "question_form",
     "negation",
     "sentence_past",
-    "punctuation",
+    "grammar",
     "pronoun",
-    "first_letter",
-    "rhyme",
-    "sequence",
-    "capital",
-    "colour",
-    "animal_young",
-    "animal_home",
-    "animal_sound",
-    "maker",
-    "tool",
-    "place",
-    "material",
+    "punctuation",
+    "joining",
+    "reading",
 ];
+
+/// Alternatives that rows share, by name; see `words/sets.toml`.
+type Sets = BTreeMap<String, String>;
 
 /// One kind of task: its facts and the ways to ask for and to state them.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,10 +70,25 @@ pub struct Kind {
     pub choice: Option<String>,
     /// Patterns for an example: instruction, input, output.
     pub ask: Vec<[String; 3]>,
+    /// The answer as a sentence.
+    long: String,
+    /// The answer as a bare word, for a kind that has one.
+    pub short: Option<String>,
+    /// What a task with an input is about.
+    item: String,
+    /// How many statements the corpus makes about this kind.
+    pub statements: usize,
     /// Patterns for a statement in the corpus.
     pub say: Vec<String>,
+    /// Questions that people ask in the corpus.
+    pub questions: Vec<String>,
+    /// What people have to do in the corpus, after the word "to".
+    pub tasks: Vec<String>,
+    /// The same without the object, which the corpus gives apart from it.
+    pub given: Vec<String>,
     /// Rows separated by commas or line ends, columns by `|`; a column may
-    /// list alternatives separated by `;`, which are multiplied out.
+    /// list alternatives separated by `;`, which are multiplied out. `@name`
+    /// stands for the alternatives of a set.
     rows: String,
     /// The facts that `rows` stands for.
     #[serde(skip)]
@@ -114,20 +121,21 @@ impl World {
     /// Fails when a list is malformed or states a fact twice.
     pub fn load() -> Result<Self> {
         let lexicon = Lexicon::parse(include_str!("../../words/irregular.toml"))?;
+        let sets: Sets = toml::from_str(include_str!("../../words/sets.toml")).context("words/sets.toml")?;
         let kinds = KINDS
             .iter()
-            .map(|(name, text)| Kind::parse(text, &lexicon).with_context(|| format!("words/{name}.toml")))
+            .map(|(name, text)| Kind::parse(text, &sets, &lexicon).with_context(|| format!("words/{name}.toml")))
             .collect::<Result<_>>()?;
         Ok(Self { kinds, lexicon })
     }
 }
 
 impl Kind {
-    fn parse(text: &str, lexicon: &Lexicon) -> Result<Self> {
+    fn parse(text: &str, sets: &Sets, lexicon: &Lexicon) -> Result<Self> {
         let mut kind: Self = toml::from_str(text)?;
         for row in kind.rows.split([',', '\n']).map(str::trim) {
             if !row.is_empty() {
-                let facts = kind.expand(row, lexicon).with_context(|| format!("row {row:?}"))?;
+                let facts = kind.expand(row, sets, lexicon).with_context(|| format!("row {row:?}"))?;
                 kind.facts.extend(facts);
             }
         }
@@ -138,17 +146,18 @@ impl Kind {
     }
 
     /// Multiplies out the alternatives of one row.
-    fn expand(&self, row: &str, lexicon: &Lexicon) -> Result<Vec<Fact>> {
+    fn expand(&self, row: &str, sets: &Sets, lexicon: &Lexicon) -> Result<Vec<Fact>> {
         let columns: Vec<&str> = row.split('|').map(str::trim).collect();
         ensure!(columns.len() == self.fields.len(), "{} columns instead of {}", columns.len(), self.fields.len());
         let mut combinations = vec![Fields::new()];
         for (name, column) in self.fields.iter().zip(columns) {
+            let values = alternatives(column, sets)?;
             combinations = combinations
                 .iter()
                 .flat_map(|fields| {
-                    column.split(';').map(|value| {
+                    values.iter().map(|value| {
                         let mut fields = fields.clone();
-                        fields.insert(name.clone(), value.trim().to_owned());
+                        fields.insert(name.clone(), (*value).to_owned());
                         fields
                     })
                 })
@@ -178,6 +187,21 @@ impl Kind {
         Ok(format!("{}: {}", self.name, parts.join(" / ")))
     }
 
+    /// Adds the answers and the input as `LONG`, `SHORT` and `ITEM`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a pattern is malformed.
+    pub fn add_answers(&self, fields: &mut Fields, lexicon: &Lexicon) -> Result<()> {
+        let mut filled =
+            vec![("LONG", fill(&self.long, fields, lexicon)?), ("ITEM", fill(&self.item, fields, lexicon)?)];
+        if let Some(short) = &self.short {
+            filled.push(("SHORT", fill(short, fields, lexicon)?));
+        }
+        fields.extend(filled.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        Ok(())
+    }
+
     /// A subject with two answers would make its question ambiguous.
     fn reject_repeats(&self) -> Result<()> {
         let mut seen = BTreeMap::new();
@@ -194,4 +218,16 @@ impl Kind {
         }
         Ok(())
     }
+}
+
+/// The alternatives of a column, those of its sets included.
+fn alternatives<'a>(column: &'a str, sets: &'a Sets) -> Result<Vec<&'a str>> {
+    let mut values = Vec::new();
+    for value in column.split(';').map(str::trim) {
+        match value.strip_prefix('@') {
+            Some(name) => values.extend(sets.get(name).with_context(|| format!("no set {name:?}"))?.split(';')),
+            None => values.push(value),
+        }
+    }
+    Ok(values)
 }

@@ -58,7 +58,8 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
     for fact in facts {
         let deck = usize::from(!rng.percent(EMPTY_INPUT_PERCENT));
         let [instruction, input, output] = decks[deck].next(&mut rng)?;
-        let fields = fields_for_asking(kind, fact, &mut rng)?;
+        let mut fields = fields_for_asking(kind, fact, &mut rng)?;
+        kind.add_answers(&mut fields, &world.lexicon)?;
         let text = |pattern: &str| fill(pattern, &fields, &world.lexicon);
         examples.push(Example {
             instruction: capitalise(&text(instruction)?),
@@ -76,8 +77,7 @@ fn draw_kind(world: &World, kind: &Kind) -> Result<Vec<Example>> {
 }
 
 /// Adds what only a question needs: a random direction for a symmetric fact,
-/// and for a multiple choice the wrong answer, `other`, and both in random
-/// order as `first` and `second`.
+/// and the alternatives of a multiple choice.
 fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<Fields> {
     let mut fields = fact.fields.clone();
     if kind.symmetric {
@@ -91,6 +91,17 @@ fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<F
         }
         ensure!(subject_is_fair(&fields), "both sides of {} are ambiguous", fact.key);
     }
+    add_choice(kind, &mut fields, rng)?;
+    Ok(fields)
+}
+
+/// For a kind with a choice, adds the wrong answer, `other`, and both in random
+/// order as `first` and `second`.
+///
+/// # Errors
+///
+/// Fails when there is nothing to choose from.
+pub fn add_choice(kind: &Kind, fields: &mut Fields, rng: &mut SplitMix64) -> Result<()> {
     if let Some(name) = &kind.choice {
         let right = fields.get(name).context("no such choice field")?.clone();
         let wrong: BTreeSet<&String> = kind
@@ -104,7 +115,7 @@ fn fields_for_asking(kind: &Kind, fact: &Fact, rng: &mut SplitMix64) -> Result<F
         let (first, second) = if rng.percent(50) { (right, other.clone()) } else { (other.clone(), right) };
         fields.extend([("other".to_owned(), other), ("first".to_owned(), first), ("second".to_owned(), second)]);
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// Exchanges the values of two fields.

@@ -20,6 +20,7 @@ mod facts;
 mod instructions;
 mod rng;
 mod stories;
+mod talk;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -85,7 +86,7 @@ pub fn sample_data() -> Result<Vec<Example>> {
 ///
 /// Fails when a word list is malformed.
 pub fn corpus() -> Result<String> {
-    corpus::write(&World::load()?)
+    corpus::write(&World::load()?, 1)
 }
 
 /// Checks the number of examples, that none is empty, that no prompt and no

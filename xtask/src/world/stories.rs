@@ -46,8 +46,8 @@ impl Stories {
             .collect()
     }
 
-    /// Picks two people and two words for every gap.
-    fn cast(&self, rng: &mut SplitMix64) -> Result<Fields> {
+    /// Picks two people: their names and the words that stand for them.
+    pub fn people(&self, rng: &mut SplitMix64) -> Fields {
         let mut fields = Fields::new();
         let mut names = [split(&self.girls), split(&self.boys)];
         for suffix in ["", "2"] {
@@ -60,6 +60,12 @@ impl Stories {
             }
             fields.insert(format!("name{suffix}"), name.to_owned());
         }
+        fields
+    }
+
+    /// Picks two people and two words for every gap.
+    fn cast(&self, rng: &mut SplitMix64) -> Result<Fields> {
+        let mut fields = self.people(rng);
         for (gap, words) in &self.words {
             let mut pool = split(words);
             for suffix in ["", "2"] {

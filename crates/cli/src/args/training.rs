@@ -113,7 +113,7 @@ pub(crate) struct TrainArgs {
     /// Longest answer in tokens [default: 256]
     #[arg(long)]
     pub response_tokens: Option<usize>,
-    /// Answer this many test examples before and after training [default: 0; quickstart: 3]
+    /// Answer this many test examples before training too [default: 0; quickstart: all]
     #[arg(long)]
     pub preview: Option<usize>,
     /// Print a summary as one JSON document

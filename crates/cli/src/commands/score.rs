@@ -11,46 +11,56 @@ use crate::{args::ScoreArgs, console::print_line};
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+pub(crate) struct Report {
     responses: String,
-    resamples: usize,
-    seed: u64,
+    pub resamples: usize,
+    pub seed: u64,
     #[serde(flatten)]
-    scores: Scores,
+    pub scores: Scores,
     #[serde(flatten)]
-    other: Option<Other>,
+    pub other: Option<Other>,
 }
 
 /// What `--against` adds.
 #[derive(Serialize)]
-struct Other {
-    against: Against,
-    difference: Comparison,
+pub(crate) struct Other {
+    pub against: Against,
+    pub difference: Comparison,
 }
 
 #[derive(Serialize)]
-struct Against {
+pub(crate) struct Against {
     responses: String,
     #[serde(flatten)]
-    scores: Scores,
+    pub scores: Scores,
 }
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
-    let options = ScoreOptions::default();
     let responses = Responses::read(&args.responses)?;
     let other = args.against.as_deref().map(Responses::read).transpose()?;
+    let unseen = responses.unseen_by_rouge_l();
+    let report = report(responses, other)?;
+    if args.json { print_json(&report) } else { tell(&report, unseen) }
+}
+
+/// Scores answers, and compares them with others to the same examples.
+///
+/// # Errors
+///
+/// If the others are to other examples.
+pub(crate) fn report(responses: Responses, other: Option<Responses>) -> Result<Report> {
+    let options = ScoreOptions::default();
     let compared = |other: Responses| -> Result<Other> {
         let difference = compare(&responses, &other, &options)?;
         Ok(Other { difference, against: Against { scores: score(&other, &options), responses: other.origin } })
     };
-    let report = Report {
+    Ok(Report {
         other: other.map(compared).transpose()?,
-        responses: responses.origin.clone(),
         resamples: options.resamples,
         seed: options.seed,
         scores: score(&responses, &options),
-    };
-    if args.json { print_json(&report) } else { tell(&report, responses.unseen_by_rouge_l()) }
+        responses: responses.origin,
+    })
 }
 
 fn tell(report: &Report, unseen_by_rouge_l: usize) -> Result<()> {

@@ -16,13 +16,14 @@ use gptune_train::{
     Ending, Event, Observer, Outcome, Prepared, RunFolder, TrainConfig, TrainError, Trainer, is_finite, responses_json,
 };
 use gptune_weights::Precision;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{convert::write_folder, doctor::guard, print_json, respond::answer_all};
+use super::{convert::write_folder, doctor::guard, print_json, respond::answer_all, score::Report};
 use crate::{
     args::TrainArgs,
     console::{self, Console, print_line},
     device, model_source, resolve,
+    run_report::{self, Asked},
 };
 
 pub(crate) fn run(args: &TrainArgs) -> Result<()> {
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     device::check_size(&chosen, &folder.config)?;
     guard(&chosen, args.force, &console)?;
     device::set_precision(&chosen, config.precision)?;
-    let device = chosen.device.autodiff();
+    let device = chosen.device.clone().autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
     let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
     if !is_finite(&model.valid()) {
@@ -84,6 +85,20 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let Keeper { run, console, events, .. } = keeper;
 
     let mut files = write_plots(&run, &events)?;
+    let mut asked: &[Example] = &[];
+    let mut after = Vec::new();
+    let mut answered = true;
+    if ending == Ending::Completed {
+        // The preview is the beginning of the test part, and is not answered twice.
+        asked = if config.respond { data.examples(Part::Test) } else { preview };
+        after = answers(&model, asked)?;
+        answered = after.len() == asked.len();
+        tell_answers(&console, preview, &before, &after);
+    }
+    let judged = Asked { examples: asked, before: &before, after: &after };
+    let scores = judged.scores()?;
+    let page = run_report::page(&run, &config, &data, &chosen, &events, &judged, scores.as_ref())?;
+    files.push(("report", run.write("report.html", page.as_bytes())?));
     if let Ending::NotFinite { step } = ending {
         bail!(
             "the loss of step {step} is not a number, so training stopped there; the last good model is in {} and the \
@@ -92,34 +107,21 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         );
     }
     files.push(("model", run.join("model")));
-    let mut answered = true;
-    if ending == Ending::Completed {
-        // The preview is the beginning of the test part, and is not answered twice.
-        let asked = if config.respond { data.examples(Part::Test) } else { preview };
-        let after = answers(&model, asked)?;
-        tell_answers(&console, preview, &before, &after);
-        if config.respond {
-            answered = after.len() == asked.len();
-        }
-        if config.respond && answered {
-            let text = responses_json(asked.iter().zip(after.iter().map(String::as_str)));
-            files.push(("responses", run.write("instruction-data-with-response.json", text.as_bytes())?));
-        }
+    if let Some(scores) = &scores {
+        console.say(&run_report::summary(scores));
+        console.say("");
+        files.push(("scores", run.write("scores.json", run_report::to_json(scores)?.as_bytes())?));
+    }
+    if config.respond && answered && ending == Ending::Completed {
+        files.extend(write_answers(&run, &judged)?);
     }
     for (what, path) in &files {
         console.say(&format!("{what:>10}  {}", path.display()));
     }
     console.say(&what_next(&run, ending, answered, steps, trainer.steps()));
     if args.json {
-        let text = |path: &Path| json!(path.display().to_string());
-        let paths: serde_json::Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), text(path))).collect();
-        print_json(&json!({
-            "out": text(run.path()),
-            "steps": steps,
-            "completed": ending == Ending::Completed && answered,
-            "last_event": events.last(),
-            "files": paths,
-        }))?;
+        let completed = ending == Ending::Completed && answered;
+        print_json(&summary_json(&run, steps, completed, events.last(), &files, scores.as_ref()))?;
     }
     Ok(())
 }
@@ -222,6 +224,40 @@ fn write_plots(run: &RunFolder, events: &[Event]) -> Result<Vec<(&'static str, P
     Ok(vec![("plot", run.write("loss-plot.svg", svg.as_bytes())?)])
 }
 
+/// The document of `--json`.
+fn summary_json(
+    run: &RunFolder,
+    steps: usize,
+    completed: bool,
+    last: Option<&Event>,
+    files: &[(&str, PathBuf)],
+    scores: Option<&Report>,
+) -> Value {
+    let text = |path: &Path| json!(path.display().to_string());
+    let paths: Map<_, _> = files.iter().map(|(what, path)| ((*what).to_owned(), text(path))).collect();
+    json!({
+        "out": text(run.path()),
+        "steps": steps,
+        "completed": completed,
+        "last_event": last,
+        "files": paths,
+        "scores": scores,
+    })
+}
+
+/// Writes the book's responses file, and the same of the model before training if it was asked everything.
+fn write_answers(run: &RunFolder, asked: &Asked<'_>) -> Result<Vec<(&'static str, PathBuf)>> {
+    let write = |what, name, answers: &[String]| -> Result<_> {
+        let text = responses_json(asked.examples.iter().zip(answers.iter().map(String::as_str)));
+        Ok((what, run.write(name, text.as_bytes())?))
+    };
+    let mut files = vec![write("responses", "instruction-data-with-response.json", asked.after)?];
+    if asked.before.len() == asked.after.len() {
+        files.push(write("before", "instruction-data-before-training.json", asked.before)?);
+    }
+    Ok(files)
+}
+
 fn tell_beginning(console: &Console, config: &TrainConfig, data: &Prepared, model: &Gpt2Config, trainer: &Trainer<'_>) {
     let part = |part| data.examples(part).len();
     console.say(&format!(
@@ -257,9 +293,12 @@ fn tell_beginning(console: &Console, config: &TrainConfig, data: &Prepared, mode
     }
 }
 
+/// Answers that the console shows; the report shows all of them.
+const SHOWN: usize = 3;
+
 fn tell_answers(console: &Console, examples: &[Example], before: &[String], after: &[String]) {
     let line = |text: &str| text.replace('\n', " ");
-    for ((example, before), after) in examples.iter().zip(before).zip(after) {
+    for ((example, before), after) in examples.iter().zip(before).zip(after).take(SHOWN) {
         let input = if example.input.is_empty() { String::new() } else { format!(" | {}", line(&example.input)) };
         console.say(&format!("\n{}{input}", line(&example.instruction)));
         console.say(&format!("  wanted: {}", line(&example.output)));

@@ -1,0 +1,212 @@
+//! What a run leaves for people to judge it by: scores, and a page to look at.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use gptune_data::{Example, Part};
+use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
+use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
+use gptune_train::{Event, Prepared, RunFolder, TrainConfig};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    commands::score::{self, Report},
+    device::Chosen,
+    model_source,
+};
+
+/// Test examples and a model's answers, after training to all of them and before it to the first ones or none.
+pub(crate) struct Asked<'a> {
+    pub examples: &'a [Example],
+    pub before: &'a [String],
+    pub after: &'a [String],
+}
+
+impl Asked<'_> {
+    /// Scores of the answers, and the comparison with those before training if all were asked then; none without
+    /// an answer.
+    pub(crate) fn scores(&self) -> Result<Option<Report>> {
+        if self.after.is_empty() {
+            return Ok(None);
+        }
+        let all_before = self.before.len() == self.after.len();
+        let before = all_before.then(|| responses("before training", self.examples, self.before));
+        score::report(responses("after training", self.examples, self.after), before).map(Some)
+    }
+
+    fn answers(&self) -> Vec<Answer> {
+        let reply = |wanted: &str, text: &String| Reply {
+            text: text.clone(),
+            right: Metrics::of(wanted, text).normalized == 1.0,
+        };
+        let items = self.examples.iter().zip(self.after).enumerate();
+        let answer = |(index, (example, after)): (usize, (&Example, &String))| Answer {
+            instruction: example.instruction.clone(),
+            input: example.input.clone(),
+            expected: example.output.clone(),
+            kind: kind(example),
+            before: self.before.get(index).map(|before| reply(&example.output, before)),
+            after: reply(&example.output, after),
+        };
+        items.map(answer).collect()
+    }
+}
+
+fn responses(origin: &str, examples: &[Example], answers: &[String]) -> Responses {
+    let answered = |(example, answer): (&Example, &String)| Answered {
+        instruction: example.instruction.clone(),
+        input: example.input.clone(),
+        output: example.output.clone(),
+        model_response: answer.clone(),
+        kind: kind(example),
+    };
+    Responses { origin: origin.to_owned(), entries: examples.iter().zip(answers).map(answered).collect() }
+}
+
+fn kind(example: &Example) -> Option<String> {
+    example.entry.get("kind").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The page of a run.
+///
+/// # Errors
+///
+/// If the data cannot be read any more.
+pub(crate) fn page(
+    run: &RunFolder,
+    config: &TrainConfig,
+    data: &Prepared,
+    chosen: &Chosen,
+    events: &[Event],
+    asked: &Asked<'_>,
+    scores: Option<&Report>,
+) -> Result<String> {
+    let name = run.path().file_name().unwrap_or(run.path().as_os_str()).to_string_lossy().into_owned();
+    let part = |part| data.examples(part).len();
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for kind in data.dataset.examples.iter().filter_map(kind) {
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let report = RunReport {
+        title: name,
+        started: jiff::ZonedDateTime::now().strftime("%-d %B %Y, %H:%M").to_string(),
+        version: format!("gptune {}", env!("CARGO_PKG_VERSION")),
+        machine: machine(),
+        device: format!("{} ({})", config.device, chosen.description),
+        model: config.model.clone(),
+        command: format!("gptune train --recipe \"{}\"", run.join("config.toml").display()),
+        config_toml: config.to_toml()?,
+        data: DataFacts {
+            name: data.dataset.origin.clone(),
+            fingerprint: fingerprint(&config.data)?,
+            train: part(Part::Train),
+            val: part(Part::Val),
+            test: part(Part::Test),
+            kinds: kinds.into_iter().collect(),
+        },
+        events: events.to_vec(),
+        answers: asked.answers(),
+        marking: "An answer is right if it is the wanted text, but for capitals, white space, closing punctuation and \
+                  quotation marks around the whole."
+            .to_owned(),
+        scores: scores.map(shown),
+    };
+    Ok(report.to_html())
+}
+
+/// Scores as the page shows them.
+fn shown(report: &Report) -> gptune_report::Scores {
+    const NAMES: [&str; 4] = ["Exact match", "Exact match, to the letter", "Token F1", "ROUGE-L"];
+    let pick = |metrics: [gptune_report::Score; 4]| {
+        let [exact, normalized, token_f1, rouge_l] = metrics;
+        [normalized, exact, token_f1, rouge_l]
+    };
+    let (after, before) = (&report.scores, report.before());
+    let overall = pick(score_of(
+        &after.overall,
+        before.map(|(scores, _)| &scores.overall),
+        before.map(|(_, difference)| &difference.overall),
+    ));
+    let kinds: Vec<_> = after
+        .kinds
+        .iter()
+        .map(|(kind, group)| {
+            let before_group = before.and_then(|(scores, _)| scores.kinds.get(kind));
+            let difference = before.and_then(|(_, difference)| difference.kinds.get(kind));
+            (kind.clone(), pick(score_of(group, before_group, difference)))
+        })
+        .collect();
+    let metric = |(index, name): (usize, &&str)| Metric {
+        name: (*name).to_owned(),
+        scale: Scale::Share,
+        overall: overall[index],
+        kinds: kinds.iter().map(|(kind, scores)| (kind.clone(), scores[index])).collect(),
+    };
+    gptune_report::Scores {
+        about: format!(
+            "Intervals are 95 % percentile intervals of the bootstrap over answers ({} resamples, seed {}).",
+            report.resamples, report.seed
+        ),
+        metrics: NAMES.iter().enumerate().map(metric).collect(),
+    }
+}
+
+fn score_of(
+    after: &Group<gptune_score::Estimate>,
+    before: Option<&Group<gptune_score::Estimate>>,
+    difference: Option<&Group<Difference>>,
+) -> [gptune_report::Score; 4] {
+    let estimate = |e: gptune_score::Estimate| gptune_report::Estimate { mean: e.mean, low: e.low, high: e.high };
+    let before = before.map(|group| group.metrics.into_array());
+    let difference = difference.map(|group| group.metrics.into_array());
+    let after_all = after.metrics.into_array();
+    std::array::from_fn(|index| gptune_report::Score {
+        items: after.count,
+        before: before.map(|all| estimate(all[index])),
+        after: estimate(after_all[index]),
+        difference: difference.map(|all| estimate(all[index].estimate)),
+    })
+}
+
+/// SHA-256 of the data's bytes.
+fn fingerprint(data: &str) -> Result<String> {
+    let digest = Sha256::digest(model_source::data_bytes(data)?);
+    Ok(format!("sha256:{digest:x}"))
+}
+
+/// The processor, its threads and the system.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("{}, {threads} threads, {system}", name.unwrap_or(architecture))
+}
+
+/// The line that a run ends with.
+pub(crate) fn summary(report: &Report) -> String {
+    let per_cent =
+        |e: &gptune_score::Estimate| format!("{:.1} % ({:.1} to {:.1})", 100.0 * e.mean, 100.0 * e.low, 100.0 * e.high);
+    let count = report.scores.overall.count;
+    let after = per_cent(&report.scores.overall.metrics.normalized);
+    match report.before() {
+        Some((before, _)) => format!(
+            "Exact match on {count} test examples: {} before training, {after} after, with 95 % intervals",
+            per_cent(&before.overall.metrics.normalized)
+        ),
+        None => format!("Exact match on {count} test examples: {after}, with a 95 % interval"),
+    }
+}
+
+impl Report {
+    /// Scores before training, and the differences.
+    fn before(&self) -> Option<(&Scores, &Comparison)> {
+        self.other.as_ref().map(|other| (&other.against.scores, &other.difference))
+    }
+}
+
+/// Scores as a file: what `gptune score --json` prints.
+pub(crate) fn to_json(report: &Report) -> Result<String> {
+    serde_json::to_string_pretty(report).map(|text| text + "\n").context("cannot write the scores")
+}

@@ -1,0 +1,36 @@
+//! Every text can be read on its ground: WCAG's contrast of 4.5 to 1 (level AA), in both schemes.
+
+const STYLE: &str = include_str!("../../src/html/style.css");
+
+/// The value of a colour that the style names: the first one is of the light scheme, the second one of the dark.
+fn colour(name: &str, scheme: usize) -> [f64; 3] {
+    let declaration = format!("--{name}: #");
+    let hex = STYLE.split(&declaration).nth(1 + scheme).unwrap_or_else(|| panic!("{name} in scheme {scheme}"));
+    [0, 2, 4].map(|at| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0)
+}
+
+/// <https://www.w3.org/TR/WCAG22/#dfn-relative-luminance>
+fn luminance(colour: [f64; 3]) -> f64 {
+    let [red, green, blue] =
+        colour.map(|share| if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) });
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+#[test]
+fn texts_stand_out_from_their_ground() {
+    for scheme in [0, 1] {
+        for ground in ["page", "surface", "warning"] {
+            for text in ["ink", "muted", "train", "val", "right", "wrong"] {
+                if ground == "warning" && text != "ink" {
+                    continue;
+                }
+                let [one, other] = [text, ground].map(|name| luminance(colour(name, scheme)) + 0.05);
+                let contrast = one.max(other) / one.min(other);
+                assert!(contrast >= 4.5, "{text} on {ground} in scheme {scheme}: {contrast:.2}");
+            }
+        }
+        // Lines that mean something need 3 to 1.
+        let [one, other] = ["strong-line", "surface"].map(|name| luminance(colour(name, scheme)) + 0.05);
+        assert!(one.max(other) / one.min(other) >= 3.0, "strong lines in scheme {scheme}");
+    }
+}
