@@ -13,6 +13,8 @@ pub enum Part {
     Val,
     /// What the finished model is asked.
     Test,
+    /// The whole dataset, for one that was never trained on.
+    All,
 }
 
 impl Part {
@@ -23,6 +25,7 @@ impl Part {
             Self::Train => "train",
             Self::Val => "val",
             Self::Test => "test",
+            Self::All => "all",
         }
     }
 }
@@ -37,10 +40,9 @@ impl FromStr for Part {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        [Self::Train, Self::Val, Self::Test]
-            .into_iter()
-            .find(|part| part.name() == name)
-            .ok_or_else(|| DataError::UnknownName { what: "split", given: name.to_owned(), known: "train, val, test" })
+        [Self::Train, Self::Val, Self::Test, Self::All].into_iter().find(|part| part.name() == name).ok_or_else(|| {
+            DataError::UnknownName { what: "split", given: name.to_owned(), known: "train, val, test, all" }
+        })
     }
 }
 
@@ -74,6 +76,7 @@ impl Split {
             Part::Train => self.train.clone(),
             Part::Val => self.val.clone(),
             Part::Test => self.test.clone(),
+            Part::All => 0..self.val.end,
         }
     }
 }
@@ -92,5 +95,6 @@ mod tests {
         assert_eq!(sizes(1100), [935, 110, 55]);
         assert_eq!(sizes(52_002), [44_201, 5_200, 2_601]);
         assert_eq!(sizes(1), [0, 0, 1]);
+        assert_eq!(Split::new(1100).part(Part::All), 0..1100);
     }
 }

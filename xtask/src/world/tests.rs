@@ -2,7 +2,7 @@ use super::english::{Lexicon, third_person};
 use super::facts::World;
 use super::rng::SplitMix64;
 use super::template::{Fields, fill};
-use super::{Example, check, corpus, sample_data, to_json};
+use super::{Example, TRAIN, check, corpus, sample_data, to_json};
 
 fn lexicon() -> Lexicon {
     Lexicon::parse(include_str!("../../words/irregular.toml")).unwrap()
@@ -67,6 +67,21 @@ fn the_corpus_is_plain_text_without_instructions() {
 fn the_corpus_states_every_fact() {
     for kind in World::load().unwrap().kinds {
         assert!(kind.statements >= kind.facts.len(), "{}: {} facts", kind.name, kind.facts.len());
+    }
+}
+
+#[test]
+fn paraphrases_were_never_trained_on() {
+    let read = |name: &str| -> Vec<Example> {
+        serde_json::from_slice(&std::fs::read(crate::cargo::root().join("assets").join(name)).unwrap()).unwrap()
+    };
+    let (data, paraphrases) = (read("sample-data.json"), read("paraphrases.json"));
+    assert_eq!(paraphrases.len(), 30);
+    for item in &paraphrases {
+        // Neither the wording, nor with it the fact, nor the answer.
+        assert!(data.iter().all(|example| example.instruction != item.instruction), "{}", item.instruction);
+        assert!(data[..TRAIN].iter().all(|example| example.output != item.output), "{}", item.output);
+        assert!(data.iter().any(|example| example.kind == item.kind), "{}", item.kind);
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct EvaluateArgs {
     /// The data: a JSON or JSON Lines file, or sample
     #[arg(long, short)]
     pub data: String,
-    /// The part to evaluate: train, val or test
+    /// The part to evaluate: train, val, test or all
     #[arg(long)]
     pub split: Part,
     /// Only the first N batches
@@ -74,7 +74,7 @@ pub(crate) struct RespondArgs {
     /// The data [default: what the model was trained on, if its run folder tells]
     #[arg(long, short)]
     pub data: Option<String>,
-    /// The part to answer: train, val or test
+    /// The part to answer: train, val, test or all
     #[arg(long, default_value_t = Part::Test)]
     pub split: Part,
     /// Only the first N examples of the part
@@ -152,7 +152,7 @@ pub(crate) struct BatchesArgs {
     /// The data: a JSON or JSON Lines file, or sample
     #[arg(long, short)]
     pub data: String,
-    /// The part: train, val or test
+    /// The part: train, val, test or all
     #[arg(long, default_value_t = Part::Train)]
     pub split: Part,
     /// Only the first N batches

@@ -17,6 +17,11 @@ fn the_first_command_works_in_an_empty_folder() {
     assert_eq!(runs.len(), 1);
     assert!(runs[0].file_name().unwrap().to_string_lossy().starts_with("nano-sample-"));
     assert!(runs[0].join("model/model.safetensors").is_file());
+    let report = std::fs::read_to_string(runs[0].join("report.html")).unwrap();
+    assert!(report.contains("the built-in sample data") && report.contains("sha256:"), "{report}");
+    let scores: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(runs[0].join("scores.json")).unwrap()).unwrap();
+    assert_eq!((&scores["overall"]["count"], &scores["difference"]["overall"]["count"]), (&1.into(), &1.into()));
 }
 
 #[test]
