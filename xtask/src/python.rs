@@ -42,7 +42,7 @@ pub(crate) fn install(environment: &Path, packages: &[&str]) -> Result<()> {
 
 /// The Python of an environment.
 pub(crate) fn of(environment: &Path) -> PathBuf {
-    environment.join("bin/python")
+    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 /// Where programs keep what they can get again.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gptune_fetch::{FetchError, GPT2_NAMES, Hub, OpenAi, Patience, Progress, fetch_files, gpt2_repository};
+use gptune_fetch::{GPT2_NAMES, Hub, OpenAi, Patience, Progress, fetch_files, gpt2_repository};
 use gptune_weights::{SHARD_INDEX, WEIGHT_FILES, check_config, shards};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -18,6 +18,9 @@ const DATA: [(&str, &str, &str); 2] = [
     ),
     ("alpaca", "https://raw.githubusercontent.com/tatsu-lab/stanford_alpaca/main", "alpaca_data.json"),
 ];
+
+/// Endings of files that weights come in.
+const FILE_ENDINGS: [&str; 7] = [".safetensors", ".json", ".pth", ".pt", ".bin", ".gguf", ".ckpt"];
 
 /// Something that has a place on this machine and one on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,14 @@ impl Remote {
                 && !part.starts_with('.')
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c))
         };
-        let is_repository = || name.split_once('/').is_some_and(|(owner, name)| is_part(owner) && is_part(name));
+        // What ends like a file or begins with a folder that is here is a path, if a mistaken one.
+        let is_file = |name: &str| FILE_ENDINGS.iter().any(|ending| name.ends_with(ending));
+        let is_repository = || {
+            let parts = name.split_once('/');
+            parts.is_some_and(|(owner, name)| {
+                is_part(owner) && is_part(name) && !is_file(name) && !Path::new(owner).is_dir()
+            })
+        };
         let repository = gpt2_repository(name).or_else(|| is_repository().then_some(name))?;
         Some(Self::Hub { repository: repository.to_owned() })
     }
@@ -60,14 +70,11 @@ impl Remote {
     pub(crate) fn on_this_machine(&self) -> Result<Option<PathBuf>> {
         match self {
             Self::Hub { repository } => {
-                let has_weights = |folder: &PathBuf| {
-                    folder.join("config.json").is_file() && WEIGHT_FILES.iter().any(|file| folder.join(file).is_file())
-                };
                 let hub = Hub::from_env();
                 // The released models were repositories without an owner once.
                 let old = repository.strip_prefix("openai-community/");
                 let names = [Some(repository.as_str()), old].into_iter().flatten();
-                Ok(names.filter_map(|name| hub.cached(name)).find(has_weights))
+                Ok(names.filter_map(|name| hub.cached(name)).find(|folder| is_whole(folder)))
             }
             Self::OpenAi { size, .. } => {
                 let folder = cache()?.join("openai").join(size);
@@ -127,6 +134,16 @@ fn is_released(repository: &str) -> bool {
     GPT2_NAMES.iter().any(|(_, known)| *known == repository)
 }
 
+/// Whether a folder holds a model, with all of its shards: a download may have broken off between them.
+fn is_whole(folder: &Path) -> bool {
+    let weights = WEIGHT_FILES.into_iter().find(|file| folder.join(file).is_file());
+    let all_there = |weights: &str| {
+        weights != SHARD_INDEX
+            || shards(&folder.join(weights)).is_ok_and(|files| files.iter().all(|file| folder.join(file).is_file()))
+    };
+    folder.join("config.json").is_file() && weights.is_some_and(all_there)
+}
+
 /// Fetches the model of a repository, having made sure that it is a GPT-2 before its weights come.
 fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf> {
     let hub = Hub::from_env();
@@ -146,14 +163,6 @@ fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) ->
     }
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     Ok(hub.fetch(repository, &wanted, &["tokenizer_config.json"], progress)?)
-}
-
-/// Whether an error says that something is not there, rather than that it could not be asked for.
-pub(crate) fn is_unknown(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(FetchError::NoRepository { .. } | FetchError::Unauthorized { .. } | FetchError::RepositoryName { .. })
-    )
 }
 
 /// The folder for downloads that have no cache of their own: `GPTUNE_CACHE`, or `gptune` in the user's cache.

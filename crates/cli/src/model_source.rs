@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Dataset, PromptStyle, VOCAB_SIZE};
+use gptune_data::{DataError, Dataset, PromptStyle, VOCAB_SIZE};
 use gptune_fetch::GPT2_NAMES;
 use gptune_train::TrainConfig;
 use gptune_weights::ModelFolder;
@@ -28,8 +28,8 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     } else if let Some(remote) = remote_model(model) {
         let path = here_or_fetched(&remote, model).map_err(|error| {
             // What has the form of a repository's name may have been meant as a path.
-            let nowhere = model.contains('/') && download::is_unknown(&error);
-            if nowhere { error.context(format!("there is no file or folder '{model}', and")) } else { error }
+            let maybe_path = model.contains('/');
+            if maybe_path { error.context(format!("there is no file or folder '{model}', and")) } else { error }
         })?;
         ModelFolder::open(&path)?
     } else if Path::new(model).exists() || model.contains(['/', '\\', '.']) {
@@ -50,11 +50,12 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     Ok(folder)
 }
 
-/// What a name of a model stands for, if it is not a path on this machine. A released model goes before a folder
-/// of its name only where it is in the cache already.
+/// What a name of a model stands for, if it is not a path on this machine. A short name such as `gpt2` goes before a
+/// folder of that name where the model is in the cache.
 pub(crate) fn remote_model(model: &str) -> Option<Remote> {
     let remote = Remote::model(model)?;
-    let local = Path::new(model).exists() && !remote.on_this_machine().is_ok_and(|path| path.is_some());
+    let cached = || !model.contains('/') && remote.on_this_machine().is_ok_and(|path| path.is_some());
+    let local = Path::new(model).exists() && !cached();
     (!local).then_some(remote)
 }
 
@@ -77,33 +78,32 @@ fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
 ///
 /// If there is none, or it is damaged.
 pub(crate) fn open_data(data: &str) -> Result<Dataset> {
+    Ok(open_data_bytes(data)?.0)
+}
+
+/// The same, and the bytes that were read.
+///
+/// # Errors
+///
+/// As [`open_data`].
+pub(crate) fn open_data_bytes(data: &str) -> Result<(Dataset, Cow<'static, [u8]>)> {
     if data == "sample" {
-        return Ok(Dataset::parse("the built-in sample data", assets::SAMPLE_DATA)?);
+        let dataset = Dataset::parse("the built-in sample data", assets::SAMPLE_DATA)?;
+        return Ok((dataset, assets::SAMPLE_DATA.into()));
     }
     if let Some(remote) = remote_data(data) {
         // Not built in, because its licence is not this project's.
-        return Ok(Dataset::read(&here_or_fetched(&remote, data)?)?);
+        return read_data(&here_or_fetched(&remote, data)?);
     }
     if !Path::new(data).exists() && !data.contains(['/', '\\', '.']) {
         bail!("unknown data '{data}': there is no such file, and the known names are sample, book, alpaca");
     }
-    Ok(Dataset::read(Path::new(data))?)
+    read_data(Path::new(data))
 }
 
-/// The bytes of the data that [`open_data`] reads.
-///
-/// # Errors
-///
-/// If they cannot be read any more.
-pub(crate) fn data_bytes(data: &str) -> Result<Cow<'static, [u8]>> {
-    if data == "sample" {
-        return Ok(assets::SAMPLE_DATA.into());
-    }
-    let path = match remote_data(data) {
-        Some(remote) => here_or_fetched(&remote, data)?,
-        None => PathBuf::from(data),
-    };
-    Ok(std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?.into())
+fn read_data(path: &Path) -> Result<(Dataset, Cow<'static, [u8]>)> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    Ok((Dataset::parse(&path.display().to_string(), &bytes)?, bytes.into()))
 }
 
 /// The configuration of the run that a model folder belongs to, if it lies in a run folder.
@@ -126,11 +126,14 @@ pub(crate) fn prompt_style(model: &str, given: Option<PromptStyle>) -> Result<Pr
     if let Some(style) = given {
         return Ok(style);
     }
-    if !Path::new(model).exists() {
+    let path = match remote_model(model) {
+        Some(remote) => here_or_fetched(&remote, model)?,
+        None => PathBuf::from(model),
+    };
+    if !path.exists() {
         return Ok(PromptStyle::default());
     }
-    let folder =
-        if Path::new(model).is_dir() { Path::new(model) } else { Path::new(model).parent().unwrap_or(Path::new("")) };
+    let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
     let path = folder.join("tokenizer_config.json");
     let Ok(text) = std::fs::read(&path) else { return Ok(PromptStyle::default()) };
     let config: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     commands::score::{self, Report},
     device::Chosen,
-    model_source,
 };
 
 /// Test examples and a model's answers, after training to all of them and before it to the first ones or none.
@@ -68,20 +67,29 @@ fn kind(example: &Example) -> Option<String> {
     example.entry.get("kind").and_then(Value::as_str).map(str::to_owned)
 }
 
+/// What is known of a run from its beginning on.
+pub(crate) struct Facts<'a> {
+    pub started: jiff::ZonedDateTime,
+    pub data: &'a Prepared,
+    /// As [`fingerprint`] gives it.
+    pub fingerprint: String,
+    pub chosen: &'a Chosen,
+}
+
 /// The page of a run.
 ///
 /// # Errors
 ///
-/// If the data cannot be read any more.
+/// If the configuration cannot be written as TOML.
 pub(crate) fn page(
     run: &RunFolder,
     config: &TrainConfig,
-    data: &Prepared,
-    chosen: &Chosen,
+    facts: &Facts<'_>,
     events: &[Event],
     asked: &Asked<'_>,
     scores: Option<&Report>,
 ) -> Result<String> {
+    let Facts { started, data, fingerprint, chosen } = facts;
     let name = run.path().file_name().unwrap_or(run.path().as_os_str()).to_string_lossy().into_owned();
     let part = |part| data.examples(part).len();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -90,7 +98,7 @@ pub(crate) fn page(
     }
     let report = RunReport {
         title: name,
-        started: jiff::ZonedDateTime::now().strftime("%-d %B %Y, %H:%M").to_string(),
+        started: started.strftime("%-d %B %Y, %H:%M").to_string(),
         version: format!("gptune {}", env!("CARGO_PKG_VERSION")),
         machine: machine(),
         device: format!("{} ({})", config.device, chosen.description),
@@ -99,7 +107,7 @@ pub(crate) fn page(
         config_toml: config.to_toml()?,
         data: DataFacts {
             name: data.dataset.origin.clone(),
-            fingerprint: fingerprint(&config.data)?,
+            fingerprint: fingerprint.clone(),
             train: part(Part::Train),
             val: part(Part::Val),
             test: part(Part::Test),
@@ -170,9 +178,8 @@ fn score_of(
 }
 
 /// SHA-256 of the data's bytes.
-fn fingerprint(data: &str) -> Result<String> {
-    let digest = Sha256::digest(model_source::data_bytes(data)?);
-    Ok(format!("sha256:{digest:x}"))
+pub(crate) fn fingerprint(data: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(data))
 }
 
 /// The processor, its threads and the system.

@@ -118,11 +118,14 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
                 let mut biases = Vec::new();
                 for part in PARTS {
                     let name = format!("{prefix}{part}.bias");
-                    if self.inner.shape(&name).is_some() {
-                        biases.extend(self.inner.read(&name)?);
-                    } else {
-                        let [d_out, _] = self.matrix(&format!("{prefix}{part}.weight")).ok_or_else(missing)?;
-                        biases.resize(biases.len() + d_out, 0.0);
+                    let [d_out, _] = self.matrix(&format!("{prefix}{part}.weight")).ok_or_else(missing)?;
+                    match self.inner.shape(&name) {
+                        None => biases.resize(biases.len() + d_out, 0.0),
+                        Some(shape) if shape == [d_out] => biases.extend(self.inner.read(&name)?),
+                        Some(actual) => {
+                            let (path, expected) = (self.path().to_owned(), vec![d_out]);
+                            return Err(WeightsError::Shape { path, name, expected, actual });
+                        }
                     }
                 }
                 Ok(biases)

@@ -24,6 +24,9 @@ pub struct ModelFolder {
 /// Files of weights that a folder with `config.json` may hold, the best first.
 pub const WEIGHT_FILES: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
 
+/// Widths of the released models.
+const RELEASED_WIDTHS: [usize; 4] = [768, 1024, 1280, 1600];
+
 impl ModelFolder {
     /// Opens a model of any known format:
     ///
@@ -32,8 +35,8 @@ impl ModelFolder {
     /// - a folder of OpenAI's original release: `hparams.json` and `model.ckpt.*`;
     /// - a file of weights: `.safetensors`, an index of shards, or what `torch.save` wrote (`.pth`, `.pt`,
     ///   `.bin`), under Hugging Face's names or those of the book's `GPTModel`. With `config.json` beside it
-    ///   that is the configuration; without, sizes are taken from the tensors and heads are 64 wide, as in
-    ///   every released GPT-2;
+    ///   that is the configuration; without, sizes are taken from the tensors, if they are those of a released
+    ///   GPT-2, whose heads are 64 wide;
     /// - a `.gguf` file of llama.cpp, which holds its configuration.
     ///
     /// # Errors
@@ -69,6 +72,14 @@ impl ModelFolder {
         }
         let config = infer_config(file.as_ref())
             .ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
+        // Nothing in the tensors tells the number of heads.
+        if !RELEASED_WIDTHS.contains(&config.n_embd) {
+            let problem = format!(
+                "it has no config.json beside it, and a GPT-2 that is {} wide may have any number of heads; put one there",
+                config.n_embd
+            );
+            return Err(not_a_model(&problem));
+        }
         Ok(Self { config, file })
     }
 

@@ -14,8 +14,12 @@ use gptune_model::{Gpt2, Gpt2Config};
 use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use serde_json::{Map, json};
+use tempfile::TempPath;
 
-use crate::{WeightsError, names, sharded::INDEX};
+use crate::{
+    WeightsError, names,
+    sharded::{self, INDEX},
+};
 
 /// The file of a model that is not in shards.
 const SINGLE: &str = "model.safetensors";
@@ -96,23 +100,34 @@ fn save_weights(
     let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     let count = shards.len();
     if count == 1 {
-        write_safetensors(shards.remove(0), &single)?;
-        return remove(&index);
+        let before = sharded::shards(&index).unwrap_or_default();
+        persist(temporary_safetensors(shards.remove(0), &single)?, &single)?;
+        remove(&index)?;
+        return before.iter().try_for_each(|name| remove(&folder.join(name)));
     }
+    let before = sharded::shards(&index).unwrap_or_default();
     let mut places = Map::new();
+    let mut written = Vec::new();
     for (number, shard) in (1..).zip(shards) {
         let name = format!("model-{number:05}-of-{count:05}.safetensors");
         places.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
-        write_safetensors(shard, &folder.join(&name))?;
+        written.push((temporary_safetensors(shard, &folder.join(&name))?, name));
+    }
+    // All of them are whole before the first one replaces one of an earlier model.
+    let names: Vec<String> = written.iter().map(|(_, name)| name.clone()).collect();
+    for (file, name) in written {
+        persist(file, &folder.join(name))?;
     }
     places.sort_keys();
     write_json(&index, &json!({"metadata": {"total_size": total}, "weight_map": places}))?;
+    before.iter().filter(|name| !names.contains(name)).try_for_each(|name| remove(&folder.join(name)))?;
     remove(&single)
 }
 
-fn write_safetensors(tensors: Vec<(String, Stored)>, path: &Path) -> Result<(), WeightsError> {
+/// Writes what will be the file at `path`.
+fn temporary_safetensors(tensors: Vec<(String, Stored)>, path: &Path) -> Result<TempPath, WeightsError> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    atomically(path, |temporary| {
+    temporary(path, |temporary| {
         safetensors::serialize_to_file(tensors, Some(metadata), temporary).map_err(std::io::Error::other)
     })
 }
@@ -161,9 +176,13 @@ fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), WeightsError
 
 /// Has `write` fill a file of another name in the same folder, and renames it when it is complete.
 pub(crate) fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), WeightsError> {
+    persist(temporary(path, write)?, path)
+}
+
+/// Has `write` fill a file of another name in the folder of `path`. It is removed with the value.
+fn temporary(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<TempPath, WeightsError> {
     let fault = |source| WeightsError::Write { path: path.to_owned(), source };
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    // A guard that removes the temporary file whatever happens before the rename.
     let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(&folder).map_err(fault)?.into_temp_path();
     write(&temporary).map_err(fault)?;
     // Temporary files are private; a model folder is for everyone whom the folder lets in.
@@ -172,7 +191,12 @@ pub(crate) fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Resu
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644)).map_err(fault)?;
     }
-    temporary.persist(path).map_err(|error| fault(error.error))
+    Ok(temporary)
+}
+
+/// Gives a finished file its name.
+fn persist(temporary: TempPath, path: &Path) -> Result<(), WeightsError> {
+    temporary.persist(path).map_err(|error| WeightsError::Write { path: path.to_owned(), source: error.error })
 }
 
 /// Every parameter by its path in the model.

@@ -14,7 +14,9 @@ pub(crate) fn run(args: &FetchArgs) -> Result<()> {
     if args.dry_run {
         let requests = if here.is_some() { Vec::new() } else { remote.requests()? };
         if args.json {
-            return print_json(&json!({ "name": args.name, "path": here, "requests": requests }));
+            return print_json(
+                &json!({ "name": args.name, "path": here.map(|path| path.display().to_string()), "requests": requests }),
+            );
         }
         return match here {
             Some(path) => print_line(format_args!("nothing to fetch: {} is in {}", args.name, path.display())),
@@ -23,7 +25,9 @@ pub(crate) fn run(args: &FetchArgs) -> Result<()> {
     }
     let path = remote.fetch()?;
     if args.json {
-        return print_json(&json!({ "name": args.name, "path": path, "downloaded": here.is_none() }));
+        return print_json(
+            &json!({ "name": args.name, "path": path.display().to_string(), "downloaded": here.is_none() }),
+        );
     }
     print_line(format_args!("{} is in {}", args.name, path.display()))
 }

@@ -23,7 +23,7 @@ use crate::{
     args::TrainArgs,
     console::{self, Console, print_line},
     device, model_source, resolve,
-    run_report::{self, Asked},
+    run_report::{self, Asked, Facts},
 };
 
 pub(crate) fn run(args: &TrainArgs) -> Result<()> {
@@ -47,7 +47,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
 
     let console = Console::new(args.json);
     let tokenizer = Tokenizer::gpt2()?;
-    let dataset = model_source::open_data(&config.data)?;
+    let (dataset, bytes) = model_source::open_data_bytes(&config.data)?;
+    let fingerprint = run_report::fingerprint(&bytes);
+    drop(bytes);
     let bar = console::bar(dataset.examples.len() as u64, "examples");
     let data = Prepared::new(dataset, &tokenizer, &config, |n| bar.inc(n))?;
     bar.finish_and_clear();
@@ -64,6 +66,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     }
 
     let run = RunFolder::create(&out, &config)?;
+    let facts = Facts { started: jiff::ZonedDateTime::now(), data: &data, fingerprint, chosen: &chosen };
     tell_beginning(&console, &config, &data, &model_config, &trainer);
     let stop = stop_on_ctrl_c();
     let preview = &data.examples(Part::Test)[..config.preview.min(data.examples(Part::Test).len())];
@@ -96,8 +99,15 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         tell_answers(&console, preview, &before, &after);
     }
     let judged = Asked { examples: asked, before: &before, after: &after };
-    let scores = judged.scores()?;
-    let page = run_report::page(&run, &config, &data, &chosen, &events, &judged, scores.as_ref())?;
+    if answered && config.respond && ending == Ending::Completed {
+        files.extend(write_answers(&run, &judged)?);
+    }
+    // Part of the answers is no measure of the model.
+    let scores = if answered { judged.scores()? } else { None };
+    if let Some(scores) = &scores {
+        files.push(("scores", run.write("scores.json", run_report::to_json(scores)?.as_bytes())?));
+    }
+    let page = run_report::page(&run, &config, &facts, &events, &judged, scores.as_ref())?;
     files.push(("report", run.write("report.html", page.as_bytes())?));
     if let Ending::NotFinite { step } = ending {
         bail!(
@@ -108,12 +118,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     }
     files.push(("model", run.join("model")));
     if let Some(scores) = &scores {
-        console.say(&run_report::summary(scores));
-        console.say("");
-        files.push(("scores", run.write("scores.json", run_report::to_json(scores)?.as_bytes())?));
-    }
-    if config.respond && answered && ending == Ending::Completed {
-        files.extend(write_answers(&run, &judged)?);
+        console.say(&format!("{}\n", run_report::summary(scores)));
     }
     for (what, path) in &files {
         console.say(&format!("{what:>10}  {}", path.display()));

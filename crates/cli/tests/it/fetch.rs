@@ -114,6 +114,22 @@ fn shards_and_other_architectures_are_understood_before_weights_come() {
     let own = generate(tiny_model().to_str().unwrap());
     assert_eq!(ids, generated(&gptune(home.path(), &server.url(), &own)));
 
+    // A download that broke off between the shards goes on.
+    let path = json(&gptune(home.path(), &server.url(), &["fetch", "a/sharded", "--json"]))["path"].clone();
+    fs::remove_file(Path::new(path.as_str().unwrap()).join("model-00002-of-00016.safetensors")).unwrap();
+    let again = json(&gptune(home.path(), &server.url(), &["fetch", "a/sharded", "--json"]));
+    assert_eq!(again["downloaded"], true);
+    assert_eq!(ids, generated(&gptune(home.path(), &server.url(), &generate("a/sharded"))));
+    // A folder of the same name is what was meant.
+    let before = server.requests().len();
+    fs::create_dir_all(home.path().join("a")).unwrap();
+    let error = failure(&gptune(home.path(), &server.url(), &generate("a/mistake")));
+    assert!(error.contains("a/mistake is not a model"), "{error}");
+    let error = failure(&gptune(home.path(), &server.url(), &generate("b/model.pth")));
+    assert!(error.contains("b/model.pth is not a model"), "{error}");
+    assert_eq!(server.requests().len(), before);
+    fs::remove_dir(home.path().join("a")).unwrap();
+
     let error = failure(&gptune(home.path(), &server.url(), &["fetch", "a/llama"]));
     assert!(error.contains("model_type is 'llama'"), "{error}");
     assert!(
