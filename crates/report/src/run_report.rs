@@ -16,7 +16,7 @@ pub struct RunReport {
     pub started: String,
     /// Name and version of the program.
     pub version: String,
-    /// Processor, memory and system.
+    /// Processor, threads and system.
     pub machine: String,
     /// The device that computed.
     pub device: String,
@@ -34,7 +34,7 @@ pub struct RunReport {
     pub answers: Vec<Answer>,
     /// When an answer counts as right: a sentence, shown above the answers.
     pub marking: String,
-    /// Scores on the test part, if there was a judge.
+    /// Scores on the test part, if it was answered.
     pub scores: Option<Scores>,
 }
 
