@@ -26,12 +26,7 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
     let folder = if model == "nano" {
         ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?
     } else if let Some(remote) = remote_model(model) {
-        let path = here_or_fetched(&remote, model).map_err(|error| {
-            // What has the form of a repository's name may have been meant as a path.
-            let maybe_path = model.contains('/');
-            if maybe_path { error.context(format!("there is no file or folder '{model}', and")) } else { error }
-        })?;
-        ModelFolder::open(&path)?
+        ModelFolder::open(&here_or_fetched(&remote, model)?)?
     } else if Path::new(model).exists() || model.contains(['/', '\\', '.']) {
         ModelFolder::open(Path::new(model))?
     } else {
@@ -69,7 +64,9 @@ fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     download::announce(name);
-    remote.fetch()
+    // What has the form of a repository's name may have been meant as a path.
+    let nowhere = || format!("there is no file or folder '{name}', and");
+    if name.contains('/') { remote.fetch().with_context(nowhere) } else { remote.fetch() }
 }
 
 /// Reads the dataset that a name or file stands for, after a download if it is not on this machine.
