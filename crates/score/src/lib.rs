@@ -1,7 +1,7 @@
 //! How close a model's answers are to the wanted ones.
 //!
 //! [`Responses`] reads the file that `gptune respond` writes, a JSON array of
-//! `{"instruction", "input", "output", "model_response"}`. [`score`] measures it, as a whole and for each
+//! `{"instruction", "input", "output", "model_response"}`. [`score()`] measures it, as a whole and for each
 //! `"kind"` that the entries name, and [`compare`] sets two models beside each other, answer by answer.
 //!
 //! # The metrics
