@@ -66,15 +66,20 @@ fn openais_release_becomes_a_model() {
     assert!(error.contains("model.ckpt.data-00000-of-00001"), "{error}");
 }
 
-/// What the tensors do not tell stands in a file beside them.
-fn book_config(book: &PickleFile) -> String {
-    let size = |name: &str| book.shape(name).unwrap()[0];
-    let layers = book.names().filter(|name| name.ends_with("norm1.scale")).count();
+/// What the tensors do not tell stands in a file beside them. `names` are those of the token embedding, the position
+/// embedding, the last norm, each block's first norm and the head.
+fn config_of(file: &PickleFile, names: [&str; 5]) -> String {
+    let [tokens, positions, norm, block, head] = names;
+    let size = |name: &str| file.shape(name).unwrap()[0];
     let config = serde_json::json!({
-        "n_layer": layers, "n_head": 1, "n_embd": size("final_norm.scale"), "n_positions": size("pos_emb.weight"),
-        "vocab_size": size("tok_emb.weight"), "tie_word_embeddings": false,
+        "n_layer": file.names().filter(|name| name.ends_with(block)).count(), "n_head": 1, "n_embd": size(norm),
+        "n_positions": size(positions), "vocab_size": size(tokens), "tie_word_embeddings": file.shape(head).is_none(),
     });
     config.to_string()
+}
+
+fn book_config(book: &PickleFile) -> String {
+    config_of(book, ["tok_emb.weight", "pos_emb.weight", "final_norm.scale", "norm1.scale", "out_head.weight"])
 }
 
 #[test]
@@ -141,10 +146,20 @@ fn a_tied_model_gets_a_head_in_the_books_file() {
 #[test]
 fn pytorchs_file_of_transformers_becomes_a_model() {
     for name in ["pickle/pytorch_model.bin", "pickle/pytorch_model.legacy.bin"] {
-        let path = fixture(name);
-        let (model, config) = ModelFolder::open(&path).unwrap().load(None, &Device::flex()).unwrap();
+        let file = PickleFile::open(&fixture(name)).unwrap();
+        let names = ["wte.weight", "wpe.weight", "ln_f.weight", "lm_head.weight"].map(|name| {
+            let prefixed = format!("transformer.{name}");
+            if file.shape(&prefixed).is_some() { prefixed } else { name.to_owned() }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        fs::copy(fixture(name), &path).unwrap();
+        let [tokens, positions, norm, head] = &names;
+        let config = config_of(&file, [tokens, positions, norm, ".ln_1.weight", head]);
+        fs::write(folder.path().join("config.json"), config).unwrap();
+        // As a folder of Hugging Face's.
+        let (model, config) = ModelFolder::open(folder.path()).unwrap().load(None, &Device::flex()).unwrap();
         let saved = saved(&model, &config);
-        let file = PickleFile::open(&path).unwrap();
         for (name, (shape, values)) in saved {
             assert_eq!(file.shape(&name), Some(shape.as_slice()), "{name}");
             assert_eq!(file.read(&name).unwrap(), values, "{name}");
