@@ -25,59 +25,30 @@ pub trait Checkpoint: std::fmt::Debug {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
 }
 
-impl Checkpoint for SafetensorsFile {
-    fn path(&self) -> &Path {
-        self.path()
-    }
+/// Makes the methods of a file's own type those of a checkpoint.
+macro_rules! is_checkpoint {
+    ($($file:ty),*) => {$(
+        impl Checkpoint for $file {
+            fn path(&self) -> &Path {
+                self.path()
+            }
 
-    fn names(&self) -> Vec<String> {
-        self.names().map(str::to_owned).collect()
-    }
+            fn names(&self) -> Vec<String> {
+                self.names().map(str::to_owned).collect()
+            }
 
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shape(name).map(<[usize]>::to_vec)
-    }
+            fn shape(&self, name: &str) -> Option<Vec<usize>> {
+                self.shape(name).map(<[usize]>::to_vec)
+            }
 
-    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        self.read(name)
-    }
+            fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+                self.read(name).map_err(WeightsError::from)
+            }
+        }
+    )*};
 }
 
-impl Checkpoint for PickleFile {
-    fn path(&self) -> &Path {
-        self.path()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.names().map(str::to_owned).collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shape(name).map(<[usize]>::to_vec)
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        Ok(PickleFile::read(self, name)?)
-    }
-}
-
-impl Checkpoint for GgufGpt2 {
-    fn path(&self) -> &Path {
-        self.path()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.names().map(str::to_owned).collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shape(name).map(<[usize]>::to_vec)
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        Ok(GgufGpt2::read(self, name)?)
-    }
-}
+is_checkpoint!(SafetensorsFile, PickleFile, GgufGpt2);
 
 /// A checkpoint under Hugging Face's names, whether it has these or the book's.
 pub(crate) fn under_common_names(file: impl Checkpoint + 'static) -> Box<dyn Checkpoint> {
