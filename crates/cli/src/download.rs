@@ -150,19 +150,21 @@ fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) ->
     if is_released(repository) {
         return Ok(hub.fetch(repository, &["config.json", WEIGHT_FILES[0]], &["tokenizer_config.json"], progress)?);
     }
-    let files = hub.files(repository)?;
-    let Some(weights) = WEIGHT_FILES.into_iter().find(|wanted| files.iter().any(|file| file == wanted)) else {
+    let listing = hub.list(repository)?;
+    let is_there = |wanted: &&str| listing.files().iter().any(|file| file == wanted);
+    let Some(weights) = WEIGHT_FILES.into_iter().find(is_there) else {
         bail!("the repository '{repository}' has none of {}; name one with such weights", WEIGHT_FILES.join(", "));
     };
-    let folder = hub.fetch(repository, &["config.json"], &["tokenizer_config.json"], progress)?;
+    let mut fetch = |files: &[&str], optional: &[&str]| hub.fetch_listed(&listing, files, optional, progress);
+    let folder = fetch(&["config.json"], &["tokenizer_config.json"])?;
     check_config(&folder.join("config.json"))?;
-    let mut wanted = vec!["config.json".to_owned(), weights.to_owned()];
+    let folder = fetch(&["config.json", weights], &[])?;
     if weights == SHARD_INDEX {
-        let folder = hub.fetch(repository, &["config.json", SHARD_INDEX], &[], progress)?;
-        wanted.extend(shards(&folder.join(SHARD_INDEX))?);
+        let shards = shards(&folder.join(SHARD_INDEX))?;
+        fetch(&shards.iter().map(String::as_str).collect::<Vec<_>>(), &[])?;
     }
-    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    Ok(hub.fetch(repository, &wanted, &["tokenizer_config.json"], progress)?)
+    hub.make_newest(&listing)?;
+    Ok(folder)
 }
 
 /// The folder for downloads that have no cache of their own: `GPTUNE_CACHE`, or `gptune` in the user's cache.

@@ -45,7 +45,8 @@ impl std::fmt::Debug for Hub {
 impl Hub {
     /// The Hub and cache that the environment says, as it does for `huggingface_hub`: `HF_ENDPOINT`,
     /// `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HF_TOKEN` or the file at `HF_TOKEN_PATH` or in
-    /// `HF_HOME`, `HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS`, and what some of them were called before.
+    /// `HF_HOME`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS`, and what some of
+    /// them were called before.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_variables(|name| env::var_os(name), Patience::default())
@@ -70,7 +71,7 @@ impl Hub {
             token: text(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
                 .or_else(|| fs::read_to_string(token_file?).ok())
                 .map(|token| token.trim().to_owned())
-                .filter(|token| !token.is_empty()),
+                .filter(|token| !token.is_empty() && !is_set(&["HF_HUB_DISABLE_IMPLICIT_TOKEN"])),
             offline: is_set(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]),
             symlinks: !is_set(&["HF_HUB_DISABLE_SYMLINKS"]),
             patience,
@@ -100,24 +101,24 @@ impl Hub {
         Ok(requests)
     }
 
-    /// Names of the files of a repository: as the Hub lists them, or if it cannot be asked, those in the
+    /// The files of a repository at its newest commit; if the Hub cannot be asked or refuses, those that are in the
     /// cache.
     ///
     /// # Errors
     ///
     /// [`FetchError`] saying that there is no such repository, that it may not be read, or that the Hub
-    /// cannot be asked and nothing is in the cache.
-    pub fn files(&self, repository: &str) -> Result<Vec<String>, FetchError> {
+    /// cannot be asked and nothing is in the cache; and that an address or token is none, whatever the cache has.
+    pub fn list(&self, repository: &str) -> Result<Listing, FetchError> {
         let folder = self.folder(repository)?;
-        match self.connect(repository) {
-            Ok((_, listing)) => Ok(listing.files),
-            Err(error) => folder.newest().map(|snapshot| files_in(&snapshot)).ok_or(error),
-        }
+        self.ask(repository).or_else(|error| {
+            let snapshot = cached_instead(&folder, &[], error)?;
+            Ok(Listing { repository: repository.to_owned(), commit: None, files: files_in(&snapshot) })
+        })
     }
 
     /// Fetches files of a repository's newest commit into the cache, those of them that are not there,
     /// and returns the snapshot's folder. An `optional` file that the repository does not have is passed
-    /// over. If the Hub cannot be asked, a snapshot in the cache that has the `required` files will do.
+    /// over. If the Hub cannot be asked or refuses, a snapshot in the cache that has the `required` files will do.
     ///
     /// # Errors
     ///
@@ -129,26 +130,59 @@ impl Hub {
         optional: &[&str],
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<PathBuf, FetchError> {
+        check_names(required.iter().chain(optional))?;
         let folder = self.folder(repository)?;
-        if let Some(name) = required.iter().chain(optional).find(|name| !is_safe(name)) {
-            return Err(FetchError::FileName { name: (*name).to_owned() });
-        }
-        let (client, Listing { commit, files }) = match self.connect(repository) {
-            Ok(connected) => connected,
-            Err(error) => {
-                let has_all = |snapshot: &PathBuf| required.iter().all(|file| snapshot.join(file).is_file());
-                return folder.newest().filter(has_all).ok_or(error);
+        match self.ask(repository) {
+            Ok(listing) => {
+                let snapshot = self.fetch_listed(&listing, required, optional, progress)?;
+                self.make_newest(&listing)?;
+                Ok(snapshot)
             }
+            Err(error) => cached_instead(&folder, required, error),
+        }
+    }
+
+    /// The same from a listing, for a choice of files that depends on what is in some of them: all are of one commit.
+    /// Which snapshot is the newest for others who look into the cache, only [`Hub::make_newest`] changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::fetch`].
+    pub fn fetch_listed(
+        &self,
+        listing: &Listing,
+        required: &[&str],
+        optional: &[&str],
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PathBuf, FetchError> {
+        let Listing { repository, commit, files } = listing;
+        let folder = self.folder(repository)?;
+        check_names(required.iter().chain(optional))?;
+        let Some(commit) = commit else {
+            // Where the cache does not do, the Hub says again why it cannot help, or does.
+            let cached = cached_with(&folder, required);
+            return cached.map_or_else(|| self.fetch(repository, required, optional, progress), Ok);
         };
         let listed = |file: &&str| files.iter().any(|listed| listed == file);
         if let Some(file) = required.iter().find(|file| !listed(file)) {
-            return Err(FetchError::NoFile { repository: repository.to_owned(), file: (*file).to_owned() });
+            return Err(FetchError::NoFile { repository: repository.clone(), file: (*file).to_owned() });
         }
+        let client = self.client()?;
         for file in required.iter().chain(optional.iter().filter(|file| listed(file))) {
-            self.fetch_file(&client, &folder, (repository, &commit, file), progress)?;
+            self.fetch_file(&client, &folder, (repository, commit, file), progress)?;
         }
-        folder.set_newest(&commit)?;
-        Ok(folder.snapshot(&commit))
+        Ok(folder.snapshot(commit))
+    }
+
+    /// Makes a listing's snapshot the one that [`Hub::cached`] and other tools find.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Write`] and [`FetchError::DiskFull`].
+    pub fn make_newest(&self, listing: &Listing) -> Result<(), FetchError> {
+        let folder = self.folder(&listing.repository)?;
+        // One from the cache is the newest that is known of.
+        listing.commit.iter().try_for_each(|commit| folder.set_newest(commit))
     }
 
     /// Fetches one file into a snapshot, unless it is there.
@@ -183,14 +217,13 @@ impl Hub {
         folder.link(&etag, commit, file, self.symlinks)
     }
 
-    /// Makes a client, and asks the Hub for the newest commit of a repository with it.
-    fn connect(&self, repository: &str) -> Result<(Client, Listing), FetchError> {
+    /// Asks the Hub for the newest commit of a repository.
+    fn ask(&self, repository: &str) -> Result<Listing, FetchError> {
         if self.offline {
             let path = self.folder(repository)?.root().to_owned();
             return Err(FetchError::Offline { repository: repository.to_owned(), path });
         }
-        let client = Client::new(self.patience);
-        let client = self.token.iter().try_fold(client, |client, token| client.with_token(&self.endpoint, token))?;
+        let client = self.client()?;
         let url = self.listing_url(repository);
         let answer = client.patience.retry(|_| {
             let Reply { mut response, uri } = client.get(&url, 0)?.check()?;
@@ -198,8 +231,12 @@ impl Hub {
         });
         let answer = answer.map_err(|error| self.explain(error, repository, None))?;
         let problem = "it is not a list of a repository's files".to_owned();
-        let listing = Listing::parse(&answer).ok_or(FetchError::Answer { url, problem })?;
-        Ok((client, listing))
+        Listing::parse(repository, &answer).ok_or(FetchError::Answer { url, problem })
+    }
+
+    fn client(&self) -> Result<Client, FetchError> {
+        let client = Client::new(self.patience);
+        self.token.iter().try_fold(client, |client, token| client.with_token(&self.endpoint, token))
     }
 
     fn listing_url(&self, repository: &str) -> String {
@@ -238,19 +275,48 @@ impl Hub {
     }
 }
 
-/// The newest commit of a repository, and its files.
-struct Listing {
-    commit: String,
+/// The files of a repository at one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    repository: String,
+    /// None if it is of the cache, and not of the Hub.
+    commit: Option<String>,
     files: Vec<String>,
 }
 
 impl Listing {
-    fn parse(answer: &[u8]) -> Option<Self> {
+    /// Names of the files, with `/` between folders.
+    #[must_use]
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    fn parse(repository: &str, answer: &[u8]) -> Option<Self> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
         let commit = answer.get("sha")?.as_str().filter(|commit| is_commit(commit))?.to_owned();
         let files = answer.get("siblings")?.as_array()?.iter();
         let files = files.map(|file| Some(file.get("rfilename")?.as_str()?.to_owned())).collect::<Option<_>>()?;
-        Some(Self { commit, files })
+        Some(Self { repository: repository.to_owned(), commit: Some(commit), files })
+    }
+}
+
+/// The newest snapshot in the cache if it has these files, in place of the Hub that could not be asked. What the user
+/// has to correct is said all the same.
+fn cached_instead(folder: &RepositoryFolder, required: &[&str], error: FetchError) -> Result<PathBuf, FetchError> {
+    match error {
+        FetchError::Address { .. } | FetchError::Token => Err(error),
+        _ => cached_with(folder, required).ok_or(error),
+    }
+}
+
+fn cached_with(folder: &RepositoryFolder, required: &[&str]) -> Option<PathBuf> {
+    folder.newest().filter(|snapshot| required.iter().all(|file| snapshot.join(file).is_file()))
+}
+
+fn check_names<'a>(mut names: impl Iterator<Item = &'a &'a str>) -> Result<(), FetchError> {
+    match names.find(|name| !is_safe(name)) {
+        Some(name) => Err(FetchError::FileName { name: (*name).to_owned() }),
+        None => Ok(()),
     }
 }
 

@@ -21,7 +21,7 @@ mod plain;
 pub use client::Patience;
 pub use error::FetchError;
 pub use gpt2::{GPT2_NAMES, OpenAi, gpt2_repository};
-pub use hub::Hub;
+pub use hub::{Hub, Listing};
 pub use plain::fetch_files;
 
 /// How far the download of a file has come.

@@ -111,6 +111,11 @@ fn shards_and_other_architectures_are_understood_before_weights_come() {
 
     let generate = |model| ["generate", "--model", model, "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
     let ids = generated(&gptune(home.path(), &server.url(), &generate("a/sharded")));
+    let listings = |repository: &str| {
+        let path = format!("/api/models/{repository}/revision/main");
+        server.requests().iter().filter(|request| request.path == path).count()
+    };
+    assert_eq!(listings("a/sharded"), 1, "configuration, index and shards are of one commit");
     let own = generate(tiny_model().to_str().unwrap());
     assert_eq!(ids, generated(&gptune(home.path(), &server.url(), &own)));
 
@@ -130,8 +135,13 @@ fn shards_and_other_architectures_are_understood_before_weights_come() {
     assert_eq!(server.requests().len(), before);
     fs::remove_dir(home.path().join("a")).unwrap();
 
+    // Somebody has an older commit of it, which stays the newest that others find.
+    let newest = home.path().join("hf/hub/models--a--llama/refs/main");
+    fs::create_dir_all(newest.parent().unwrap()).unwrap();
+    fs::write(&newest, "f".repeat(40)).unwrap();
     let error = failure(&gptune(home.path(), &server.url(), &["fetch", "a/llama"]));
     assert!(error.contains("model_type is 'llama'"), "{error}");
+    assert_eq!(fs::read_to_string(&newest).unwrap(), "f".repeat(40));
     assert!(
         !server.requests().iter().any(|request| request.path.contains("llama") && request.path.contains("model.safe"))
     );

@@ -53,6 +53,12 @@ fn token_is_not_shown() {
     let hub = fixture.hub_with(&[("HF_TOKEN", "two\nlines")], PATIENCE);
     let error = hub.fetch(REPOSITORY, &[LARGE], &[], &mut |_| {}).unwrap_err();
     assert!(matches!(error, FetchError::Token), "{error}");
+    // The cache does not hide what has to be corrected.
+    let fixture = Fixture { folder: fixture.folder, ..Fixture::new(|_, reply| reply) };
+    fixture.fetch_large().unwrap();
+    let hub = fixture.hub_with(&[("HF_TOKEN", "two\nlines")], PATIENCE);
+    let error = hub.fetch(REPOSITORY, &[LARGE], &[], &mut |_| {}).unwrap_err();
+    assert!(matches!(error, FetchError::Token), "{error}");
 }
 
 #[test]
@@ -61,6 +67,11 @@ fn token_is_found_in_the_home_folder() {
     std::fs::write(fixture.folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
     fixture.assert_complete(&fixture.fetch_large().unwrap());
     assert_token_is_kept(&fixture);
+
+    // Somebody may not want it to be sent without being asked.
+    let before = fixture.server.requests().len();
+    fixture.hub_with(&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], PATIENCE).list(REPOSITORY).unwrap();
+    assert_eq!(fixture.server.requests()[before].header("authorization"), None);
 }
 
 #[test]
@@ -120,7 +131,7 @@ fn what_is_missing_is_named() {
     let error = fixture.hub().fetch("owner/nane", &[LARGE], &[], &mut |_| {}).unwrap_err();
     let expected = format!("{} has no repository 'owner/nane'; check the name", fixture.server.url());
     assert_eq!(error.to_string(), expected);
-    assert_eq!(fixture.hub().files("owner/nane").unwrap_err().to_string(), expected);
+    assert_eq!(fixture.hub().list("owner/nane").unwrap_err().to_string(), expected);
     // Nothing is fetched if something is missing.
     let error = fixture.hub().fetch(REPOSITORY, &[LARGE, "pytorch_model.bin"], &[], &mut |_| {}).unwrap_err();
     assert!(error.to_string().starts_with("the repository 'owner/name' has no file 'pytorch_model.bin'"), "{error}");

@@ -14,7 +14,7 @@ fn files_are_links_to_blobs() {
     let fixture = Fixture::new(|_, reply| reply);
     let hub = fixture.hub();
     assert_eq!(hub.cached(REPOSITORY), None);
-    assert_eq!(hub.files(REPOSITORY).unwrap(), ["config.json", "empty", LARGE, "onnx/a b.txt"]);
+    assert_eq!(hub.list(REPOSITORY).unwrap().files(), ["config.json", "empty", LARGE, "onnx/a b.txt"]);
     let optional = ["onnx/a b.txt", "empty", "merges.txt"];
     let snapshot = hub.fetch(REPOSITORY, &["config.json", LARGE], &optional, &mut |_| {}).unwrap();
     fixture.assert_complete(&snapshot);

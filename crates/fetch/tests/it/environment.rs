@@ -23,10 +23,10 @@ fn offline_means_what_it_means_elsewhere() {
         let error = offline(value).fetch(REPOSITORY, &[LARGE], &[], &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains("HF_HUB_OFFLINE is set"), "{error}");
         assert!(error.to_string().contains(&*fixture.repository().to_string_lossy()), "{error}");
-        assert!(matches!(offline(value).files(REPOSITORY), Err(FetchError::Offline { .. })));
+        assert!(matches!(offline(value).list(REPOSITORY), Err(FetchError::Offline { .. })));
     }
     let older = fixture.hub_with(&[("TRANSFORMERS_OFFLINE", "1")], PATIENCE);
-    assert!(matches!(older.files(REPOSITORY), Err(FetchError::Offline { .. })));
+    assert!(matches!(older.list(REPOSITORY), Err(FetchError::Offline { .. })));
     assert!(fixture.server.requests().is_empty());
     for value in ["", "0", "OFF", "no", "2"] {
         offline(value).fetch(REPOSITORY, &["onnx/a b.txt"], &[], &mut |_| {}).unwrap();
@@ -37,7 +37,7 @@ fn offline_means_what_it_means_elsewhere() {
     let hub = offline("1");
     let found = hub.fetch(REPOSITORY, &["config.json", LARGE], &["empty"], &mut |_| unreachable!()).unwrap();
     assert_eq!(found, snapshot);
-    assert_eq!(hub.files(REPOSITORY).unwrap(), ["config.json", LARGE, "onnx/a b.txt"]);
+    assert_eq!(hub.list(REPOSITORY).unwrap().files(), ["config.json", LARGE, "onnx/a b.txt"]);
     assert_eq!(hub.cached(REPOSITORY), Some(snapshot));
     // Not all of what is asked for.
     let error = hub.fetch(REPOSITORY, &["config.json", "empty"], &[], &mut |_| {}).unwrap_err();
@@ -57,7 +57,7 @@ fn cache_serves_when_the_hub_cannot() {
     let endpoint = format!("http://127.0.0.1:{port}");
     let hub = fixture.hub_with(&[("HF_ENDPOINT", &endpoint)], PATIENCE);
     assert_eq!(hub.fetch(REPOSITORY, &[LARGE], &["config.json"], &mut |_| {}).unwrap(), snapshot);
-    assert_eq!(hub.files(REPOSITORY).unwrap(), [LARGE]);
+    assert_eq!(hub.list(REPOSITORY).unwrap().files(), [LARGE]);
     let start = Instant::now();
     let error = hub.fetch(REPOSITORY, &["config.json"], &[], &mut |_| {}).unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot reach 127.0.0.1:{port}: ")), "{error}");
