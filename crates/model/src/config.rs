@@ -39,6 +39,9 @@ pub enum ConfigError {
     /// A dropout that is no probability.
     #[error("dropout = {0} is not in 0..1")]
     Dropout(f64),
+    /// A `LayerNorm` that would divide by zero or give no numbers.
+    #[error("layer_norm_epsilon = {0} is not a positive number; GPT-2's is 1e-5")]
+    Epsilon(f64),
 }
 
 impl Gpt2Config {
@@ -85,6 +88,9 @@ impl Gpt2Config {
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ConfigError::Dropout(self.dropout));
+        }
+        if !(self.layer_norm_epsilon.is_finite() && self.layer_norm_epsilon > 0.0) {
+            return Err(ConfigError::Epsilon(self.layer_norm_epsilon));
         }
         Ok(())
     }

@@ -75,9 +75,11 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
             Source::Same(name) => self.inner.shape(&name),
             Source::Transposed(name) => self.matrix(&name).map(|[d_out, d_in]| vec![d_in, d_out]),
             Source::Weights(prefix) => {
-                self.matrix(&format!("{prefix}W_query.weight")).map(|[d_out, d_in]| vec![d_in, 3 * d_out])
+                self.matrix(&format!("{prefix}W_query.weight")).map(|[d_out, d_in]| vec![d_in, d_out.saturating_mul(3)])
             }
-            Source::Biases(prefix) => self.matrix(&format!("{prefix}W_query.weight")).map(|[d_out, _]| vec![3 * d_out]),
+            Source::Biases(prefix) => {
+                self.matrix(&format!("{prefix}W_query.weight")).map(|[d_out, _]| vec![d_out.saturating_mul(3)])
+            }
         }
     }
 
@@ -87,7 +89,7 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
             Source::Same(name) => self.inner.read(&name),
             Source::Transposed(name) => {
                 let [_, d_in] = self.matrix(&name).ok_or_else(missing)?;
-                Ok(transposed(&self.inner.read(&name)?, d_in))
+                Ok(transpose(&self.inner.read(&name)?, d_in))
             }
             Source::Weights(prefix) => {
                 let names = PARTS.map(|part| format!("{prefix}{part}.weight"));
@@ -103,9 +105,11 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
                     }
                 }
                 let [d_out, d_in] = shape.ok_or_else(missing)?;
-                let mut side_by_side = vec![0.0; d_in * 3 * d_out];
+                let mut side_by_side = Vec::new();
                 for (part, name) in names.iter().enumerate() {
                     let values = self.inner.read(name)?;
+                    // Not before the first part has shown that the file holds what its shape says.
+                    side_by_side.resize(3 * values.len(), 0.0);
                     for (column, values) in values.chunks_exact(d_in.max(1)).enumerate() {
                         for (row, &value) in values.iter().enumerate() {
                             side_by_side[row * 3 * d_out + part * d_out + column] = value;
@@ -203,11 +207,11 @@ pub(crate) fn tensors(parameter: &str, shape: &[usize], values: Vec<f32>) -> Vec
     match (source(parameter), shape) {
         (Some(Source::Same(name)), _) => vec![(name, shape.to_vec(), values)],
         (Some(Source::Transposed(name)), &[d_in, d_out]) => {
-            vec![(name, vec![d_out, d_in], transposed(&values, d_out))]
+            vec![(name, vec![d_out, d_in], transpose(&values, d_out))]
         }
         (Some(Source::Weights(prefix)), &[d_in, columns]) => {
             let d_out = columns / 3;
-            let all = transposed(&values, columns);
+            let all = transpose(&values, columns);
             let parts = PARTS.iter().zip(all.chunks_exact((d_out * d_in).max(1)));
             parts.map(|(part, values)| (format!("{prefix}{part}.weight"), vec![d_out, d_in], values.to_vec())).collect()
         }
@@ -220,7 +224,7 @@ pub(crate) fn tensors(parameter: &str, shape: &[usize], values: Vec<f32>) -> Vec
 }
 
 /// A row-major matrix with this many columns, transposed.
-fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+pub(crate) fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
     let rows = values.len() / columns.max(1);
     let mut out = vec![0.0; values.len()];
     for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {

@@ -93,6 +93,11 @@ impl Contents {
     }
 }
 
+/// Numbers of `N` bytes each.
+pub(crate) fn decode<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|&raw| value(raw)).collect()
+}
+
 /// Asks for large pages where Linux gives them: fresh memory costs a fault for each page.
 fn advise_large_pages(floats: &mut [f32]) {
     #[cfg(target_os = "linux")]

@@ -122,12 +122,26 @@ pub enum WeightsError {
     /// A GGUF file is damaged, or a model does not fit into one.
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    /// A parameter could not be taken from the device.
-    #[error("cannot read the parameter '{name}' from the device: {problem}")]
-    Device {
+    /// Two tensors that are the same parameter.
+    #[error("{path} has the tensors '{first}' and '{second}' for one parameter; remove one of them")]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A number that would come back as infinity.
+    #[error("cannot write {path}: parameter '{name}' holds {value}, which {dtype} cannot hold; write the model as f32")]
+    Range {
+        /// The file.
+        path: PathBuf,
         /// Name of the parameter.
         name: String,
-        /// What the device said.
-        problem: String,
+        /// The number.
+        value: f32,
+        /// The type it was to be stored in.
+        dtype: &'static str,
     },
 }

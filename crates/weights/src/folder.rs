@@ -245,8 +245,11 @@ pub fn read_config(path: &Path, text: &[u8]) -> Result<Gpt2Config, WeightsError>
             return Err(fault(format!("'{field}' is {value}; only {wanted} is supported")));
         }
     }
+    let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let n_embd = size(&["n_embd"])?;
-    if let Some(inner) = fields.get("n_inner").and_then(Value::as_u64).filter(|&inner| inner != 4 * n_embd as u64) {
+    if let Some(inner) =
+        fields.get("n_inner").and_then(Value::as_u64).filter(|&inner| Some(inner) != (n_embd as u64).checked_mul(4))
+    {
         return Err(fault(format!("'n_inner' is {inner}; only 4 × n_embd is supported")));
     }
     let config = Gpt2Config {
@@ -255,8 +258,16 @@ pub fn read_config(path: &Path, text: &[u8]) -> Result<Gpt2Config, WeightsError>
         n_embd,
         n_positions: size(&["n_positions", "n_ctx"])?,
         vocab_size: size(&["vocab_size"])?,
-        tie_word_embeddings: fields.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true),
-        layer_norm_epsilon: fields.get("layer_norm_epsilon").and_then(Value::as_f64).unwrap_or(1e-5),
+        tie_word_embeddings: match given("tie_word_embeddings") {
+            None => true,
+            Some(value) => {
+                value.as_bool().ok_or_else(|| fault("'tie_word_embeddings' is not a truth value".to_owned()))?
+            }
+        },
+        layer_norm_epsilon: match given("layer_norm_epsilon") {
+            None => 1e-5,
+            Some(value) => value.as_f64().ok_or_else(|| fault("'layer_norm_epsilon' is not a number".to_owned()))?,
+        },
         dropout: 0.0,
     };
     config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;

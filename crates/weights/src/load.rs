@@ -49,8 +49,14 @@ fn match_tensors(
     let mut shapes = Shapes::default();
     model.visit(&mut shapes);
     let stored = file.names();
-    let mut tensors: BTreeMap<&str, &str> =
-        stored.iter().filter_map(|tensor| Some((names::parameter(tensor)?, tensor.as_str()))).collect();
+    let mut tensors: BTreeMap<&str, &str> = BTreeMap::new();
+    for tensor in &stored {
+        let Some(parameter) = names::parameter(tensor) else { continue };
+        if let Some(first) = tensors.insert(parameter, tensor) {
+            let (path, first, second) = (file.path().to_owned(), first.to_owned(), tensor.clone());
+            return Err(WeightsError::Twice { path, first, second });
+        }
+    }
     match (config.tie_word_embeddings, own_head) {
         (true, _) => _ = tensors.remove(names::HEAD),
         (false, true) => {}

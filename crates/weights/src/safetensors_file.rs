@@ -9,7 +9,10 @@ use std::{
 use half::{bf16, f16};
 use safetensors::{Dtype, tensor::Metadata};
 
-use crate::{WeightsError, contents::Contents};
+use crate::{
+    WeightsError,
+    contents::{Contents, decode},
+};
 
 /// Longest header accepted, as in the format's reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -73,7 +76,7 @@ impl SafetensorsFile {
         let metadata: Metadata =
             serde_json::from_slice(header).map_err(|error| not(format!("its header is damaged ({error})")))?;
         let start = 8 + header.len();
-        let expected = start as u64 + metadata.data_len() as u64;
+        let expected = (start as u64).saturating_add(metadata.data_len() as u64);
         if expected != bytes.len() as u64 {
             return Err(cut(expected));
         }
@@ -139,10 +142,6 @@ impl SafetensorsFile {
         self.contents.release();
         Ok(numbers)
     }
-}
-
-fn decode<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&raw| value(raw)).collect()
 }
 
 /// A float of 8 bits as torch's `float8_e4m3fn`: a sign, four bits of exponent with a bias of 7, and three of

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::HashMap,
     path::{Path, PathBuf},
 };
@@ -23,6 +24,10 @@ use crate::{
 
 /// The file of a model that is not in shards.
 const SINGLE: &str = "model.safetensors";
+/// From here on numbers are rounded to an infinite `f16`: halfway from its largest to the next power of two.
+const F16_OVERFLOW: f32 = 65_520.0;
+/// The same for `bf16`.
+const BF16_OVERFLOW: f32 = f32::from_bits(0x7f7f_8000);
 /// What `save_pretrained` puts into a file at most, in the releases that most tools were written for.
 const SHARD_BYTES: usize = 5_000_000_000;
 
@@ -36,6 +41,17 @@ pub enum Precision {
     F16,
     /// 16-bit floats with the range of 32-bit ones.
     BF16,
+}
+
+impl Precision {
+    /// PyTorch's name of it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::BF16 => "bfloat16",
+        }
+    }
 }
 
 /// How to save a model.
@@ -63,24 +79,37 @@ impl Default for SaveOptions {
 ///
 /// # Errors
 ///
-/// [`WeightsError::Write`] naming the file.
+/// [`WeightsError::Write`] naming the file, or [`WeightsError::Range`] naming the parameter that has a number which
+/// [`SaveOptions::precision`] cannot hold.
 pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: SaveOptions) -> Result<(), WeightsError> {
     std::fs::create_dir_all(folder).map_err(|source| WeightsError::Write { path: folder.to_owned(), source })?;
+    let too_large = Cell::new(None);
     let stored = |(path, parameter): (String, Parameter)| {
-        (names::tensor(&path), Stored { parameter, precision: options.precision })
+        (names::tensor(&path), Stored { path, parameter, precision: options.precision, too_large: &too_large })
     };
-    save_weights(parameters(model).into_iter().map(stored), folder, options.shard_bytes)?;
+    let tensors = parameters(model).into_iter().map(stored);
+    save_weights(tensors, &too_large, folder, options)?;
     let generation = json!({"bos_token_id": 50_256, "eos_token_id": 50_256, "pad_token_id": 50_256});
     write_json(&folder.join("generation_config.json"), &generation)?;
     write_json(&folder.join("config.json"), &config_json(config, options.precision))
 }
 
 /// Writes `model.safetensors`, or its shards and their index.
-fn save_weights(
-    tensors: impl Iterator<Item = (String, Stored)>,
+fn save_weights<'a>(
+    tensors: impl Iterator<Item = (String, Stored<'a>)>,
+    too_large: &Cell<Option<(String, f32)>>,
     folder: &Path,
-    shard_bytes: usize,
+    SaveOptions { precision, shard_bytes }: SaveOptions,
 ) -> Result<(), WeightsError> {
+    let write = |shard: Vec<(String, Stored)>, path: &Path| {
+        let written = temporary_safetensors(shard, path)?;
+        match too_large.take() {
+            None => Ok(written),
+            Some((name, value)) => {
+                Err(WeightsError::Range { path: path.to_owned(), name, value, dtype: precision.name() })
+            }
+        }
+    };
     let mut shards: Vec<Vec<(String, Stored)>> = Vec::new();
     let (mut total, mut filled) = (0, 0);
     for (name, tensor) in tensors {
@@ -99,19 +128,20 @@ fn save_weights(
     }
     let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     let count = shards.len();
+    // What an earlier model leaves behind: shards, and nothing else that an index may name.
+    let mut before = sharded::shards(&index).unwrap_or_default();
+    before.retain(|name| name != SINGLE && name.ends_with(".safetensors"));
     if count == 1 {
-        let before = sharded::shards(&index).unwrap_or_default();
-        persist(temporary_safetensors(shards.remove(0), &single)?, &single)?;
+        persist(write(shards.remove(0), &single)?, &single)?;
         remove(&index)?;
         return before.iter().try_for_each(|name| remove(&folder.join(name)));
     }
-    let before = sharded::shards(&index).unwrap_or_default();
     let mut places = Map::new();
     let mut written = Vec::new();
     for (number, shard) in (1..).zip(shards) {
         let name = format!("model-{number:05}-of-{count:05}.safetensors");
         places.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
-        written.push((temporary_safetensors(shard, &folder.join(&name))?, name));
+        written.push((write(shard, &folder.join(&name))?, name));
     }
     // All of them are whole before the first one replaces one of an earlier model.
     let names: Vec<String> = written.iter().map(|(_, name)| name.clone()).collect();
@@ -161,11 +191,7 @@ fn config_json(config: &Gpt2Config, precision: Precision) -> serde_json::Value {
         "n_positions": config.n_positions,
         "resid_pdrop": config.dropout,
         "tie_word_embeddings": config.tie_word_embeddings,
-        "torch_dtype": match precision {
-            Precision::F32 => "float32",
-            Precision::F16 => "float16",
-            Precision::BF16 => "bfloat16",
-        },
+        "torch_dtype": precision.name(),
         "vocab_size": config.vocab_size,
     })
 }
@@ -185,6 +211,9 @@ fn temporary(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> R
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(&folder).map_err(fault)?.into_temp_path();
     write(&temporary).map_err(fault)?;
+    // A name that outlives a power failure stands for contents that do. Opened anew, because `write` may have replaced
+    // the file.
+    std::fs::File::options().write(true).open(&temporary).and_then(|file| file.sync_all()).map_err(fault)?;
     // Temporary files are private; a model folder is for everyone whom the folder lets in.
     #[cfg(unix)]
     {
@@ -247,12 +276,25 @@ pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 /// A parameter as it is stored.
-struct Stored {
+struct Stored<'a> {
+    /// Its place in the model.
+    path: String,
     parameter: Parameter,
     precision: Precision,
+    /// Told of a number that would become infinite: the trait has no way to fail.
+    too_large: &'a Cell<Option<(String, f32)>>,
 }
 
-impl View for Stored {
+impl Stored<'_> {
+    fn encode<const N: usize>(&self, values: &[f32], bytes: impl Fn(f32) -> [u8; N], largest: f32) -> Vec<u8> {
+        if let Some(&value) = values.iter().find(|value| value.is_finite() && value.abs() >= largest) {
+            self.too_large.set(Some((self.path.clone(), value)));
+        }
+        encode(values, bytes)
+    }
+}
+
+impl View for Stored<'_> {
     fn dtype(&self) -> Dtype {
         match self.precision {
             Precision::F32 => Dtype::F32,
@@ -269,8 +311,8 @@ impl View for Stored {
         let values = self.parameter.numbers();
         Cow::Owned(match self.precision {
             Precision::F32 => encode(&values, f32::to_le_bytes),
-            Precision::F16 => encode(&values, |x| f16::from_f32(x).to_le_bytes()),
-            Precision::BF16 => encode(&values, |x| bf16::from_f32(x).to_le_bytes()),
+            Precision::F16 => self.encode(&values, |x| f16::from_f32(x).to_le_bytes(), F16_OVERFLOW),
+            Precision::BF16 => self.encode(&values, |x| bf16::from_f32(x).to_le_bytes(), BF16_OVERFLOW),
         })
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use half::{bf16, f16};
 
-use crate::contents::Contents;
+use crate::contents::{Contents, decode};
 
 mod error;
 mod index;
@@ -144,10 +144,6 @@ impl BundleFile {
         shard.release();
         Ok(numbers)
     }
-}
-
-fn decode<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&raw| value(raw)).collect()
 }
 
 fn index_path(prefix: &Path) -> PathBuf {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use gptune_model::Gpt2Config;
 
 use super::{GgufError, GgufFile, GgufValue, names};
+use crate::book::transpose;
 
 /// Sizes of a GPT-2, under the names of Hugging Face's `config.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,13 +161,4 @@ fn sizes(file: &GgufFile) -> Result<GgufSizes, GgufError> {
             .and_then(|value| value.as_f64())
             .ok_or_else(|| not(format!("'{epsilon}' is missing or no float")))?,
     })
-}
-
-/// The transpose of a matrix with rows of length `columns`.
-fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
-    let mut transposed = Vec::with_capacity(values.len());
-    for column in 0..columns {
-        transposed.extend(values.iter().skip(column).step_by(columns));
-    }
-    transposed
 }

@@ -2,6 +2,8 @@
 
 use half::{bf16, f16};
 
+use crate::contents::decode;
+
 /// A type of tensor: `block` numbers are stored in `bytes` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TensorType {
@@ -76,11 +78,11 @@ impl TensorType {
     /// The numbers in `bytes`, or none if the type is not one of weights.
     pub(super) fn decode(self, bytes: &[u8]) -> Option<Vec<f32>> {
         Some(match self {
-            F32 => numbers(bytes, f32::from_le_bytes),
-            F16 => numbers(bytes, |raw| f16::from_le_bytes(raw).to_f32()),
-            BF16 => numbers(bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
+            F32 => decode(bytes, f32::from_le_bytes),
+            F16 => decode(bytes, |raw| f16::from_le_bytes(raw).to_f32()),
+            BF16 => decode(bytes, |raw| bf16::from_le_bytes(raw).to_f32()),
             #[expect(clippy::cast_possible_truncation, reason = "weights are rounded to f32")]
-            F64 => numbers(bytes, |raw| f64::from_le_bytes(raw) as f32),
+            F64 => decode(bytes, |raw| f64::from_le_bytes(raw) as f32),
             Q8_0 => bytes
                 .as_chunks::<{ Q8_0.bytes }>()
                 .0
@@ -93,10 +95,6 @@ impl TensorType {
             _ => return None,
         })
     }
-}
-
-fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&raw| number(raw)).collect()
 }
 
 #[cfg(test)]

@@ -93,9 +93,8 @@ impl Tensor {
 
     /// Where the numbers are in the file, if they are `f32` and one after the other.
     pub(super) fn contiguous_f32(&self) -> Option<Range<usize>> {
-        let end = self.bytes.start + self.len * 4;
-        let fits = matches!(self.dtype, DType::F32) && self.is_contiguous() && end <= self.bytes.end;
-        fits.then_some(self.bytes.start..end)
+        let fits = matches!(self.dtype, DType::F32) && self.len <= self.bytes.len() / 4 && self.is_contiguous();
+        fits.then(|| self.bytes.start..self.bytes.start + self.len * 4)
     }
 
     fn gather<const N: usize>(&self, bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {

@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path};
 
-use burn::tensor::Device;
-use gptune_weights::{ModelFolder, SaveOptions, save_model};
+use burn::{
+    module::Param,
+    tensor::{Device, Tensor},
+};
+use gptune_weights::{ModelFolder, Precision, SaveOptions, save_model};
 use safetensors::{Dtype, tensor::TensorView};
 
 use crate::fixture;
@@ -66,6 +69,13 @@ fn tensors_are_accounted_for() {
         Some((name.to_owned(), shape, dtype))
     });
     assert!(error.contains("ln_f.bias' holds I32"), "{error}");
+
+    // A second 'ln_f.bias' under its other name, in place of another tensor of the same shape.
+    let error = error_after_edit(|name, shape, dtype| {
+        let name = if name.ends_with("ln_f.weight") { "ln_f.bias" } else { name };
+        Some((name.to_owned(), shape, dtype))
+    });
+    assert!(error.contains("'ln_f.bias' and 'transformer.ln_f.bias' for one parameter"), "{error}");
 }
 
 #[test]
@@ -106,6 +116,15 @@ fn other_models_and_impossible_sizes_are_refused() {
     assert!(error.contains("'activation_function' is \"relu\""), "{error}");
     let error = error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": \"two\""));
     assert!(error.contains("'n_layer' is not a whole number"), "{error}");
+    // Not taken for absent.
+    let tied = "\"tie_word_embeddings\": true";
+    let error = error_after("tied", |folder| edit_config(folder, tied, "\"tie_word_embeddings\": \"true\""));
+    assert!(error.contains("'tie_word_embeddings' is not a truth value"), "{error}");
+    let epsilon = "\"layer_norm_epsilon\": 1e-05";
+    let error = error_after("tied", |folder| edit_config(folder, epsilon, "\"layer_norm_epsilon\": \"1e-05\""));
+    assert!(error.contains("'layer_norm_epsilon' is not a number"), "{error}");
+    let error = error_after("tied", |folder| edit_config(folder, epsilon, "\"layer_norm_epsilon\": -1e-05"));
+    assert!(error.contains("layer_norm_epsilon = -0.00001 is not a positive number"), "{error}");
     let error = error_after("tied", |folder| fs::write(folder.join("config.json"), "{").unwrap());
     assert!(error.contains("config.json") && error.contains("not a JSON object"), "{error}");
     let error = error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 1000000000000000000"));
@@ -134,4 +153,39 @@ fn a_folder_that_cannot_be_written_is_named() {
     let error = save_model(&model, &config, &file.join("model"), SaveOptions::default()).unwrap_err().to_string();
     assert!(error.contains("cannot write") && error.contains("file"), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
+}
+
+#[test]
+fn numbers_that_a_type_cannot_hold_are_named() {
+    let (mut model, config) = ModelFolder::open(&fixture("tied")).unwrap().load(None, &Device::flex()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut save = |value: f32, precision| {
+        model.ln_f.bias = Param::from_tensor(Tensor::full([config.n_embd], value, &Device::flex()));
+        save_model(&model, &config, folder.path(), SaveOptions { precision, ..SaveOptions::default() })
+    };
+    for (value, precision) in [(65_520.0, Precision::F16), (-3.4e38, Precision::BF16)] {
+        let error = save(value, precision).unwrap_err().to_string();
+        assert!(error.contains("'ln_f.bias' holds") && error.contains("write the model as f32"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    for (value, precision) in [(65_519.0, Precision::F16), (3.38e38, Precision::BF16), (f32::MAX, Precision::F32)] {
+        save(value, precision).unwrap();
+        let (saved, _) = ModelFolder::open(folder.path()).unwrap().load(None, &Device::flex()).unwrap();
+        let bias: Vec<f32> = saved.ln_f.bias.val().into_data().try_to_vec().unwrap();
+        assert!(bias.iter().all(|x| x.is_finite()), "{bias:?}");
+    }
+}
+
+#[test]
+fn only_shards_of_the_model_before_are_removed() {
+    let (model, config) = ModelFolder::open(&fixture("tied")).unwrap().load(None, &Device::flex()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("model.safetensors.index.json");
+    for (file, stays) in [("model.safetensors", true), ("notes.txt", true), ("old.safetensors", false)] {
+        fs::write(folder.path().join(file), "before").unwrap();
+        fs::write(&index, format!("{{\"weight_map\": {{\"wte.weight\": \"{file}\"}}}}")).unwrap();
+        save_model(&model, &config, folder.path(), SaveOptions::default()).unwrap();
+        assert_eq!((folder.path().join(file).exists(), index.exists()), (stays, false), "{file}");
+        ModelFolder::open(folder.path()).unwrap().load(None, &Device::flex()).unwrap();
+    }
 }

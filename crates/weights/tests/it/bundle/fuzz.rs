@@ -73,5 +73,6 @@ fn mutated_files_never_panic() {
             read += file.names().filter(|name| file.read(name).is_ok()).count();
         }
     }
+    assert!(opened > 0 && opened < count && read > 0, "{opened} of {count} opened");
     println!("{count} mutated checkpoints: {opened} opened, {read} tensors read");
 }
