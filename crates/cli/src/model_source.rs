@@ -17,13 +17,16 @@ use crate::{
     download::{self, Remote},
 };
 
+/// The name of the model in the program, which goes before a folder of that name.
+pub(crate) const BUILT_IN: &str = "nano";
+
 /// Opens the model that a name, folder or file stands for, after a download if it is not on this machine.
 ///
 /// # Errors
 ///
 /// If there is none, or it is damaged, or its vocabulary is not GPT-2's.
 pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
-    let folder = if model == "nano" {
+    let folder = if model == BUILT_IN {
         ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?
     } else if let Some(remote) = remote_model(model) {
         ModelFolder::open(&here_or_fetched(&remote, model)?)?
@@ -43,6 +46,14 @@ pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
         );
     }
     Ok(folder)
+}
+
+/// What a model or data are called in names of runs and files: without folders, and without the ending of a file. A dot
+/// in the name of a folder or repository is no ending.
+pub(crate) fn title(source: &str) -> String {
+    let path = Path::new(source);
+    let title = if path.is_file() { path.file_stem() } else { path.file_name() };
+    title.map_or_else(|| source.to_owned(), |title| title.to_string_lossy().into_owned())
 }
 
 /// What a name of a model stands for, if it is not a path on this machine. A short name such as `gpt2` goes before a
@@ -106,6 +117,9 @@ fn read_data(path: &Path) -> Result<(Dataset, Cow<'static, [u8]>)> {
 /// The configuration of the run that a model folder belongs to, if it lies in a run folder.
 #[must_use]
 pub(crate) fn run_of(model: &str) -> Option<TrainConfig> {
+    if model == BUILT_IN {
+        return None;
+    }
     let run = Path::new(model).canonicalize().ok()?.parent()?.to_owned();
     let text = std::fs::read_to_string(run.join("config.toml")).ok()?;
     TrainConfig::from_toml("config.toml", &text).ok()
@@ -122,6 +136,9 @@ pub(crate) const STYLE_KEY: &str = "gptune_prompt_style";
 pub(crate) fn prompt_style(model: &str, given: Option<PromptStyle>) -> Result<PromptStyle> {
     if let Some(style) = given {
         return Ok(style);
+    }
+    if model == BUILT_IN {
+        return Ok(PromptStyle::default());
     }
     let path = match remote_model(model) {
         Some(remote) => here_or_fetched(&remote, model)?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use gptune_train::TrainConfig;
 
-use crate::{args::TrainArgs, assets::RECIPES};
+use crate::{args::TrainArgs, assets::RECIPES, model_source::title};
 
 /// The configuration of a training run.
 ///
@@ -91,10 +91,7 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
 #[must_use]
 pub(crate) fn out_folder(args: &TrainArgs, config: &TrainConfig) -> PathBuf {
     args.out.clone().unwrap_or_else(|| {
-        let stem = |name: &str| {
-            Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-        };
         let time = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
-        Path::new("runs").join(format!("{}-{}-{time}", stem(&config.model), stem(&config.data)))
+        Path::new("runs").join(format!("{}-{}-{time}", title(&config.model), title(&config.data)))
     })
 }

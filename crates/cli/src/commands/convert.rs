@@ -36,7 +36,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
             };
             let template = model_source::prompt_style(model, None)?.chat_template();
             let tokenizer = Tokenizer::gpt2()?;
-            let name = Path::new(model).file_stem().map_or_else(|| model.into(), |stem| stem.to_string_lossy());
+            let name = model_source::title(model);
             to_file(model, destination, |model, config| {
                 let about = GgufModel {
                     name: &name,

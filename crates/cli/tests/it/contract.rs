@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use gptune_weights::{GgufFile, GgufValue};
 use serde_json::Value;
 
 use crate::{gptune, gptune_reading, json, tiny_model, write_data};
@@ -149,6 +150,26 @@ fn export_and_import_keep_every_number() {
     assert_eq!(weights(&folder.path().join("out")), weights(model));
     assert_eq!(weights(&folder.path().join("back")), weights(model));
     assert!(folder.path().join("back/merges.txt").is_file());
+}
+
+#[test]
+fn gguf_files_are_called_what_the_model_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // Not what the name stands for, and nothing that a style could be read from.
+    fs::create_dir(folder.path().join("nano")).unwrap();
+    fs::write(folder.path().join("nano/tokenizer_config.json"), "{").unwrap();
+    fs::create_dir(folder.path().join("gpt2-1.5b")).unwrap();
+    for entry in fs::read_dir(tiny_model()).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), folder.path().join("gpt2-1.5b").join(entry.file_name())).unwrap();
+    }
+    for (model, name) in [("nano", "nano"), ("gpt2-1.5b", "gpt2-1.5b"), ("gpt2-1.5b/model.safetensors", "model")] {
+        let output = gptune(folder.path(), &["export", model, "--format", "gguf", "--dtype", "f16", "model.gguf"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = folder.path().join("model.gguf");
+        let file = GgufFile::open(&path).unwrap();
+        assert_eq!(file.metadata("general.name").as_ref().and_then(GgufValue::as_str), Some(name));
+        fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]
