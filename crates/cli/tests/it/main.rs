@@ -59,19 +59,20 @@ fn failure(output: &Output) -> String {
 /// A model folder with a tiny model of GPT-2's vocabulary, made by the program itself. It is made
 /// once and only ever read.
 fn tiny_model() -> &'static Path {
-    static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, model) = MODEL.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("text.txt"), "One two three four five six seven.\n\n".repeat(60)).unwrap();
+    static MODEL: OnceLock<PathBuf> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        // A static value is never dropped, so that a temporary folder would be left each time.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny-model");
+        _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("text.txt"), "One two three four five six seven.\n\n".repeat(60)).unwrap();
         let sizes = "--n-layer 1 --n-head 2 --n-embd 8 --n-positions 128 --block-size 16 --steps 2 --batch-size 2";
         let mut arguments = vec!["pretrain", "--text", "text.txt", "--out", "tiny"];
         arguments.extend(sizes.split(' '));
-        let output = gptune(folder.path(), &arguments);
+        let output = gptune(&folder, &arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let model = folder.path().join("tiny");
-        (folder, model)
-    });
-    model
+        folder.join("tiny")
+    })
 }
 
 /// Writes a dataset of `n` short examples.
