@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use gptune_train::Event;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Prints lines, and draws a bar where somebody is looking.
 #[derive(Debug)]
@@ -102,6 +102,16 @@ pub(crate) fn note(line: &str) {
 /// Whether an error is only that nobody reads our output any more.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Says what goes on, and for how long, on standard error where that is a terminal; for what has no length that is known.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let spinner = ProgressBar::new_spinner().with_style(style).with_message(what.to_owned());
+    let spinner = spinner.with_finish(ProgressFinish::AndClear);
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
 }
 
 /// A bar on standard error, drawn only where that is a terminal.

@@ -219,8 +219,11 @@ impl Drop for Bars {
     }
 }
 
-/// Says on standard error that something is not here and is being fetched.
-pub(crate) fn announce(what: &str) {
+/// Says on standard error that something is not here and is being fetched, if it may be.
+pub(crate) fn announce(remote: &Remote, what: &str) {
+    if matches!(remote, Remote::Hub { .. }) && Hub::from_env().is_offline() {
+        return;
+    }
     console::note(&format!(
         "'{what}' is not on this machine; downloading it (gptune fetch {what} --dry-run shows from where)"
     ));

@@ -1,5 +1,6 @@
 //! The `gptune` program: arguments, devices, progress. The work is done in the libraries.
 
+mod allocator;
 mod args;
 mod assets;
 mod commands;
@@ -15,6 +16,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+
+/// What to do about too little memory.
+const MEMORY_LEVERS: &str = "lower --batch-size, with --grad-accum raised as much for the same result, or --max-length, \
+                             or take a smaller model";
 
 fn main() -> ExitCode {
     device::silence_drivers();
@@ -34,10 +39,7 @@ fn fault_sentence(message: &str, place: &str) -> String {
     let out_of_memory = ["out of memory", "outofmemory", "out_of_memory", "not enough memory", "memory allocation"];
     if out_of_memory.iter().any(|words| lower.contains(words)) {
         let first = message.lines().next().unwrap_or_default();
-        return format!(
-            "the device ran out of memory ({first}); lower --batch-size, with --grad-accum raised as much for the same \
-             result, or --max-length, or take a smaller model"
-        );
+        return format!("the device ran out of memory ({first}); {MEMORY_LEVERS}");
     }
     format!("internal fault{place}: {message}; please report it with the command you ran")
 }

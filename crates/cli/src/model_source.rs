@@ -74,7 +74,7 @@ fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
     if let Some(path) = remote.on_this_machine()? {
         return Ok(path);
     }
-    download::announce(name);
+    download::announce(remote, name);
     // What has the form of a repository's name may have been meant as a path.
     let nowhere = || format!("there is no file or folder '{name}', and");
     if name.contains('/') { remote.fetch().with_context(nowhere) } else { remote.fetch() }

@@ -78,6 +78,12 @@ impl Hub {
         }
     }
 
+    /// Whether downloads are switched off.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     /// The folder of the newest snapshot of a repository (`owner/name`) that is in the cache, whichever
     /// of its files that has. Asks nobody.
     #[must_use]

@@ -42,6 +42,11 @@ pub enum ConfigError {
     /// A `LayerNorm` that would divide by zero or give no numbers.
     #[error("layer_norm_epsilon = {0} is not a positive number; GPT-2's is 1e-5")]
     Epsilon(f64),
+    /// More parameters than a machine can address.
+    #[error(
+        "a GPT-2 of these sizes has {0:.1e} parameters, more than any machine holds; correct the model configuration"
+    )]
+    TooLarge(f64),
 }
 
 impl Gpt2Config {
@@ -91,6 +96,12 @@ impl Gpt2Config {
         }
         if !(self.layer_norm_epsilon.is_finite() && self.layer_norm_epsilon > 0.0) {
             return Err(ConfigError::Epsilon(self.layer_norm_epsilon));
+        }
+        // Roughly, but without an overflow. Below it, every count in this crate fits into 63 bits.
+        let [n_layer, _, c, n_positions, vocab_size] = sizes.map(|(_, size)| size as f64);
+        let parameters = n_layer * (12.0 * c * c + 13.0 * c) + (2.0 * vocab_size + n_positions + 2.0) * c;
+        if parameters > 2.0_f64.powi(60) {
+            return Err(ConfigError::TooLarge(parameters));
         }
         Ok(())
     }

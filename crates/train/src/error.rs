@@ -32,6 +32,12 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// The run folder is a file.
+    #[error("the output folder {path} is a file; give another name")]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something could not be written.
     #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
     Write {

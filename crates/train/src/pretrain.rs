@@ -6,7 +6,7 @@ use std::{
 };
 
 use burn::{module::Module, tensor::Device};
-use gptune_data::{Batch, DataError, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
+use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
@@ -61,16 +61,15 @@ pub struct TextBlocks {
 }
 
 impl TextBlocks {
-    /// Encodes documents, which blank lines separate, with an end-of-text token after each.
+    /// Encodes documents, which blank lines or `<|endoftext|>` separate, with an end-of-text token after each.
     ///
     /// # Errors
     ///
     /// [`DataError::TextTooShort`] if there are fewer than two blocks of text.
     pub fn new(origin: &str, text: &str, block_size: usize, tokenizer: &Tokenizer) -> Result<Self, DataError> {
-        let documents: Vec<&str> = text.split("\n\n").map(str::trim).filter(|document| !document.is_empty()).collect();
         let mut tokens = Vec::new();
-        for document in documents {
-            tokens.extend(tokenizer.encode(document)?);
+        for document in documents(text) {
+            tokens.extend(tokenizer.encode(&document)?);
             tokens.push(END_OF_TEXT_ID);
         }
         // A block's targets reach one token into the next.
@@ -129,6 +128,19 @@ impl TextBlocks {
         }
         batch
     }
+}
+
+/// Documents between blank lines (in files of Windows too, and where the lines hold spaces) and the literal
+/// `<|endoftext|>`, which other tools write between them.
+fn documents(text: &str) -> impl Iterator<Item = String> {
+    text.split(END_OF_TEXT).flat_map(|part| {
+        let lines: Vec<&str> = part.lines().collect();
+        let documents = lines.split(|line| line.trim().is_empty());
+        documents
+            .map(|lines| lines.join("\n").trim().to_owned())
+            .filter(|document| !document.is_empty())
+            .collect::<Vec<_>>()
+    })
 }
 
 /// Trains a model with random weights on `text`.
@@ -242,6 +254,16 @@ mod tests {
         };
         let rates = [0, 9, 10, 60, 110].map(|step| (config.learning_rate(step) * 1000.0).round() / 1000.0);
         assert_eq!(rates, [0.1, 1.0, 1.0, 0.55, 0.1]);
+    }
+
+    #[test]
+    fn documents_of_every_kind_of_file() {
+        let of = |text| documents(text).collect::<Vec<_>>();
+        let expected = ["One\ntwo.", "Three."];
+        assert_eq!(of("One\ntwo.\n\n\nThree.\n"), expected);
+        assert_eq!(of("\r\nOne\r\ntwo.\r\n \t\r\nThree."), expected);
+        assert_eq!(of("One\ntwo.<|endoftext|>Three.\n<|endoftext|>\n"), expected);
+        assert!(of("\n \n<|endoftext|>").is_empty());
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl RunFolder {
                 None => Ok(()),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(_) if path.is_file() => Err(TrainError::NoFolder { path: path.to_owned() }),
             Err(error) => Err(write(error)),
         }
     }

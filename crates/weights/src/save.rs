@@ -82,12 +82,14 @@ impl Default for SaveOptions {
 /// [`WeightsError::Write`] naming the file, or [`WeightsError::Range`] naming the parameter that has a number which
 /// [`SaveOptions::precision`] cannot hold.
 pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: SaveOptions) -> Result<(), WeightsError> {
+    // This is where a new model's numbers are drawn, for which there may be too little memory.
+    let parameters = parameters(model);
     std::fs::create_dir_all(folder).map_err(|source| WeightsError::Write { path: folder.to_owned(), source })?;
     let too_large = Cell::new(None);
     let stored = |(path, parameter): (String, Parameter)| {
         (names::tensor(&path), Stored { path, parameter, precision: options.precision, too_large: &too_large })
     };
-    let tensors = parameters(model).into_iter().map(stored);
+    let tensors = parameters.into_iter().map(stored);
     save_weights(tensors, &too_large, folder, options)?;
     let generation = json!({"bos_token_id": 50_256, "eos_token_id": 50_256, "pad_token_id": 50_256});
     write_json(&folder.join("generation_config.json"), &generation)?;

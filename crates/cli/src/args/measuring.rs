@@ -1,6 +1,6 @@
 //! Measuring and checking a machine.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
@@ -36,24 +36,24 @@ pub(crate) enum BenchTask {
 pub(crate) struct BenchArgs {
     /// What to measure
     pub task: BenchTask,
-    /// The model: a folder, a .safetensors file, or a name
+    /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
-    /// The data: a JSON or JSON Lines file, or sample
+    /// The data: a JSON or JSON Lines file, or sample, book, alpaca
     #[arg(long, short)]
     pub data: String,
     /// Measurements to take
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub steps: usize,
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub steps: NonZeroUsize,
     /// Measurements to leave out before these: the first ones pay for memory that later ones have
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub warmup: usize,
     /// Tokens to generate for each answer
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub new_tokens: usize,
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub new_tokens: NonZeroUsize,
     /// Sequences in a batch
-    #[arg(long, default_value_t = 8)]
-    pub batch_size: usize,
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub batch_size: NonZeroUsize,
     /// Use Burn's own operations on padded batches, to compare
     #[arg(long)]
     pub plain_burn: bool,

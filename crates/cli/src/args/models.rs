@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gptune_weights::Precision;
 
 /// The sizes of a new model.
 #[derive(Debug, Args)]
@@ -26,8 +27,26 @@ pub(crate) struct SizeArgs {
     #[arg(long, default_value_t = 123)]
     pub seed: u32,
     /// Type that weights are stored in
-    #[arg(long, value_enum, default_value_t = StoredType::F32)]
-    pub dtype: StoredType,
+    #[arg(long, value_enum, default_value_t = FolderType::F32)]
+    pub dtype: FolderType,
+}
+
+/// A type to store a folder's weights in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FolderType {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl From<FolderType> for Precision {
+    fn from(stored: FolderType) -> Self {
+        match stored {
+            FolderType::F32 => Self::F32,
+            FolderType::F16 => Self::F16,
+            FolderType::Bf16 => Self::BF16,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -11,16 +11,17 @@ use super::SizeArgs;
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Start from this model: a folder, a file of weights, or nano, gpt2, gpt2-medium, gpt2-large, gpt2-xl, or
-    /// OWNER/NAME on the Hugging Face Hub
+    /// OWNER/NAME on the Hugging Face Hub [default: nano]
     #[arg(long, short)]
     pub model: Option<String>,
-    /// Train on this data: a JSON or JSON Lines file, or sample, book, alpaca
+    /// Train on this data: a JSON or JSON Lines file, or sample, book, alpaca [default: sample]
     #[arg(long, short)]
     pub data: Option<String>,
     /// Write the run into this new or empty folder [default: runs/MODEL-DATA-TIME]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
-    /// Take settings from a recipe: a TOML file, or quickstart, gpt2-small, gpt2-medium-book, alpaca
+    /// Take settings from a recipe: a TOML file, or quickstart, gpt2-small, gpt2-medium-book, alpaca; its settings go
+    /// before the defaults shown here [default: quickstart if there is no --model either]
     #[arg(long)]
     pub recipe: Option<String>,
     /// Where to train: auto, or a back end of this build with an optional :INDEX
@@ -29,7 +30,7 @@ pub(crate) struct TrainArgs {
     /// Type of number that matrix products take: f32, bf16, f16 (with loss scaling) [default: f32]
     #[arg(long)]
     pub precision: Option<Precision>,
-    /// Seed of the data order [default: 123]
+    /// Seed of the data order and of dropout [default: 123]
     #[arg(long)]
     pub seed: Option<u32>,
     /// Order of the training data: torch (PyTorch's, bit by bit), shuffle, length [default: torch]
@@ -113,7 +114,7 @@ pub(crate) struct TrainArgs {
     /// Longest answer in tokens [default: 256]
     #[arg(long)]
     pub response_tokens: Option<usize>,
-    /// Answer this many test examples before training too [default: 0; quickstart: all]
+    /// Answer this many test examples before training too [default: 0]
     #[arg(long)]
     pub preview: Option<usize>,
     /// Print a summary as one JSON document
@@ -123,7 +124,7 @@ pub(crate) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PretrainArgs {
-    /// Plain text; documents are separated by blank lines
+    /// Plain text; documents are separated by blank lines, or by <|endoftext|>
     #[arg(long, required = true, num_args = 1..)]
     pub text: Vec<PathBuf>,
     /// Write the model into this new or empty folder

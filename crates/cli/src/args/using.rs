@@ -7,10 +7,10 @@ use gptune_data::{Order, Part, PromptStyle};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
-    /// The model: a folder, a .safetensors file, or a name
+    /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
-    /// The data: a JSON or JSON Lines file, or sample
+    /// The data: a JSON or JSON Lines file, or sample, book, alpaca
     #[arg(long, short)]
     pub data: String,
     /// The part to evaluate: train, val, test or all
@@ -19,6 +19,9 @@ pub(crate) struct EvaluateArgs {
     /// Only the first N batches
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub batches: usize,
+    /// How instructions become text [default: as the model was trained, else book]
+    #[arg(long)]
+    pub prompt_style: Option<PromptStyle>,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// Compute padding too, to compare: the result is the same
@@ -37,7 +40,7 @@ pub(crate) struct EvaluateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// The model: a folder, a .safetensors file, or a name
+    /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
     /// The text to continue
@@ -68,7 +71,7 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RespondArgs {
-    /// The model: a folder, a .safetensors file, or a name
+    /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
     /// The data [default: what the model was trained on, if its run folder tells]
@@ -112,9 +115,6 @@ pub(crate) struct ScoreArgs {
 /// Data and how to cut it into batches, as in training.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
-    /// How instructions become text [default: as the model was trained, else book]
-    #[arg(long)]
-    pub prompt_style: Option<PromptStyle>,
     /// Order of the training part: torch, shuffle, length
     #[arg(long, default_value_t = Order::Torch)]
     pub order: Order,
@@ -149,7 +149,7 @@ pub(crate) enum DataCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BatchesArgs {
-    /// The data: a JSON or JSON Lines file, or sample
+    /// The data: a JSON or JSON Lines file, or sample, book, alpaca
     #[arg(long, short)]
     pub data: String,
     /// The part: train, val, test or all
@@ -158,6 +158,9 @@ pub(crate) struct BatchesArgs {
     /// Only the first N batches
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// How instructions become text
+    #[arg(long, default_value_t = PromptStyle::default())]
+    pub prompt_style: PromptStyle,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// Print one JSON document

@@ -36,8 +36,8 @@ struct Sample {
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     gptune_kernels::set_fused(!args.plain_burn);
     let config = TrainConfig {
-        batch_size: args.batch_size,
-        max_steps: args.warmup + args.steps,
+        batch_size: args.batch_size.get(),
+        max_steps: args.warmup + args.steps.get(),
         epochs: usize::MAX,
         eval: false,
         sample_tokens: 0,
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);
     let samples = match args.task {
         BenchTask::Train => train(&config, &data, &tokenizer, load(&device.autodiff())?)?,
-        BenchTask::Evaluate => evaluations(&config, &data, &load(&device)?, args.warmup + args.steps)?,
+        BenchTask::Evaluate => evaluations(&config, &data, &load(&device)?, args.warmup + args.steps.get())?,
         BenchTask::Generate => generate(args, &data, &tokenizer, &load(&device)?)?,
         BenchTask::Prompts | BenchTask::Products => return print_json(&prompts(args, &data, &tokenizer)?),
     };
@@ -148,8 +148,8 @@ fn evaluations(config: &TrainConfig, data: &Prepared, model: &Gpt2, count: usize
 fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gpt2) -> Result<Vec<Sample>> {
     let prompts = prompts(args, data, tokenizer)?;
     let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    let options = GenerateOptions::greedy(args.new_tokens).within(VOCAB_SIZE);
-    (0..args.warmup + args.steps)
+    let options = GenerateOptions::greedy(args.new_tokens.get()).within(VOCAB_SIZE);
+    (0..args.warmup + args.steps.get())
         .map(|_| {
             measure(|| {
                 let mut tokens = 0;
@@ -165,7 +165,7 @@ fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gp
 
 /// The first instructions of the test part as prompts.
 fn prompts(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-    let examples = data.examples(Part::Test).iter().take(args.batch_size);
+    let examples = data.examples(Part::Test).iter().take(args.batch_size.get());
     Ok(examples.map(|example| tokenizer.encode(&PromptStyle::Book.prompt(example))).collect::<Result<_, _>>()?)
 }
 
@@ -182,7 +182,7 @@ fn products(args: &BenchArgs, config: &Gpt2Config) -> Result<()> {
             if transposed { Matrix::new(data, columns, rows).transposed() } else { Matrix::new(data, rows, columns) }
         };
         let mut out = vec![0.0; m * n];
-        let mut seconds: Vec<f64> = (0..args.warmup + args.steps)
+        let mut seconds: Vec<f64> = (0..args.warmup + args.steps.get())
             .map(|_| {
                 let started = Instant::now();
                 let (left, right) = (view(&left, m, k, transposed[0]), view(&right, k, n, transposed[1]));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     args::{ExportArgs, ImportArgs, Layout, StoredType},
-    console::print_line,
+    console::{self, print_line},
     device, model_source,
 };
 
@@ -57,8 +57,11 @@ fn to_folder(source: &str, destination: &Path, precision: Precision) -> Result<(
     RunFolder::check(destination)?;
     let style = model_source::prompt_style(source, None)?;
     let device = device::host()?.device;
-    let (model, config) = model_source::open_model(source)?.load(None, &device)?;
+    let folder = model_source::open_model(source)?;
+    let spinner = console::spinner(source);
+    let (model, config) = folder.load(None, &device)?;
     write_folder(&model, &config, style, &Tokenizer::gpt2()?, destination, precision)?;
+    spinner.finish_and_clear();
     print_line(format_args!("{source} is now in {}", destination.display()))
 }
 
@@ -67,8 +70,11 @@ fn to_file(source: &str, destination: &Path, save: impl FnOnce(&Gpt2, &Gpt2Confi
     if destination.exists() {
         bail!("{} exists; give a new file", destination.display());
     }
-    let (model, config) = model_source::open_model(source)?.load(None, &device::host()?.device)?;
+    let folder = model_source::open_model(source)?;
+    let spinner = console::spinner(source);
+    let (model, config) = folder.load(None, &device::host()?.device)?;
     save(&model, &config)?;
+    spinner.finish_and_clear();
     print_line(format_args!("{source} is now in {}", destination.display()))
 }
 

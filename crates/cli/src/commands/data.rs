@@ -16,7 +16,7 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
 }
 
 fn batches(args: &BatchesArgs) -> Result<()> {
-    let config = batch_config(&args.batch, args.batch.prompt_style.unwrap_or_default(), usize::MAX)?;
+    let config = batch_config(&args.batch, args.prompt_style, usize::MAX)?;
     let dataset = model_source::open_data(&args.data)?;
     let bar = console::bar(dataset.examples.len() as u64, "examples");
     let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, |n| bar.inc(n))?;

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use gptune_train::{Finding, SelfCheck, peak_memory_bytes};
 use serde_json::json;
 
-use super::print_json;
+use super::{check_writable, print_json};
 use crate::{
     args::DoctorArgs,
     console::{Console, print_line},
@@ -17,6 +17,7 @@ use crate::{
 const REFERENCE: &str = "GPTUNE_SELF_CHECK";
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<()> {
+    args.record.as_deref().map_or(Ok(()), check_writable)?;
     let chosen = device::resolve(&args.device)?;
     let (result, seconds) = check(&chosen)?;
     if let Some(path) = &args.record {

@@ -11,11 +11,14 @@ use crate::{
 };
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
-    let style = model_source::prompt_style(&args.model, args.batch.prompt_style)?;
+    let style = model_source::prompt_style(&args.model, args.prompt_style)?;
     let folder = model_source::open_model(&args.model)?;
     let config = batch_config(&args.batch, style, folder.config.n_positions)?;
     let device = device::resolve(&args.device)?.device;
-    let data = Prepared::new(model_source::open_data(&args.data)?, &Tokenizer::gpt2()?, &config, |_| ())?;
+    let dataset = model_source::open_data(&args.data)?;
+    let bar = console::bar(dataset.examples.len() as u64, "examples");
+    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, |n| bar.inc(n))?;
+    bar.finish_and_clear();
     let loader = data.loader(args.split)?;
     let (model, _) = folder.load(None, &device)?;
     let batches = if args.batches == 0 { loader.len() } else { args.batches.min(loader.len()) };

@@ -4,7 +4,11 @@ use gptune_model::GenerateOptions;
 use serde_json::json;
 
 use super::print_json;
-use crate::{args::GenerateArgs, console::print_line, device, model_source};
+use crate::{
+    args::GenerateArgs,
+    console::{self, print_line},
+    device, model_source,
+};
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
     let tokenizer = Tokenizer::gpt2()?;
@@ -25,7 +29,9 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
         stop_at: args.stop_at_eot.then_some(END_OF_TEXT_ID),
         vocabulary: Some(VOCAB_SIZE),
     };
+    let spinner = console::spinner("generating");
     let ids = model.generate(&prompt, &options);
+    spinner.finish_and_clear();
     let text = tokenizer.decode(&ids)?;
     if args.json {
         return print_json(&json!({ "prompt_ids": prompt, "ids": ids, "text": text }));

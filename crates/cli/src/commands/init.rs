@@ -3,10 +3,10 @@ use gptune_data::{PromptStyle, Tokenizer, VOCAB_SIZE};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
 
-use super::convert::{precision, write_folder};
+use super::convert::write_folder;
 use crate::{
     args::{InitArgs, SizeArgs},
-    console::print_line,
+    console::{self, print_line},
     device,
 };
 
@@ -16,8 +16,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let device = device::host()?.device;
     device.seed(u64::from(args.sizes.seed));
     let model = Gpt2::init(&config, &device);
-    let precision = precision(args.sizes.dtype)?;
-    write_folder(&model, &config, PromptStyle::Book, &Tokenizer::gpt2()?, &args.folder, precision)?;
+    let spinner = console::spinner("drawing random parameters");
+    write_folder(&model, &config, PromptStyle::Book, &Tokenizer::gpt2()?, &args.folder, args.sizes.dtype.into())?;
+    spinner.finish_and_clear();
     print_line(format_args!("{} random parameters in {}", config.parameters(), args.folder.display()))
 }
 

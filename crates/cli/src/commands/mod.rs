@@ -15,7 +15,9 @@ pub(crate) mod score;
 pub(crate) mod tokens;
 pub(crate) mod train;
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
 use gptune_data::PromptStyle;
 use gptune_train::TrainConfig;
 
@@ -24,6 +26,21 @@ use crate::{args::BatchArgs, console::print_line};
 /// Prints the one JSON document of `--json`.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print_line(serde_json::to_string(value)?)
+}
+
+/// Finds out whether a file can be written, before anything that takes long; leaves nothing behind.
+fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("cannot write {}: it is a folder; give the name of a file", path.display());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder);
+    let fault = |problem: std::io::Error| {
+        // The probe's own name would only confuse.
+        let problem = problem.kind();
+        anyhow!("cannot write {}: {problem}; check the folder and its permissions", path.display())
+    };
+    probe.map(drop).map_err(fault)
 }
 
 /// What batches depend on, as the part of a run's configuration that it is.

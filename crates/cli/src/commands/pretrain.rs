@@ -1,28 +1,27 @@
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gptune_data::{Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
-use gptune_weights::Precision;
 use serde_json::json;
 
-use super::{
-    convert::{precision, write_folder},
-    doctor::guard,
-    init::model_config,
-    print_json,
-    train::stop_on_ctrl_c,
+use super::{convert::write_folder, doctor::guard, init::model_config, print_json, train::stop_on_ctrl_c};
+use crate::{
+    args::PretrainArgs,
+    console::{self, Console},
+    device,
 };
-use crate::{args::PretrainArgs, console::Console, device};
 
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     RunFolder::check(&args.out)?;
     let model_config = model_config(&args.sizes)?;
-    let precision = precision(args.sizes.dtype)?;
     if args.block_size > model_config.n_positions || args.block_size == 0 {
         bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, model_config.n_positions);
     }
     if args.batch_size == 0 || args.steps == 0 {
         bail!("--batch-size and --steps have to be at least 1");
+    }
+    if !(args.lr.is_finite() && args.lr > 0.0 && args.weight_decay.is_finite() && args.weight_decay >= 0.0) {
+        bail!("--lr has to be a positive number and --weight-decay a number from 0 up");
     }
     let chosen = device::resolve(&args.device)?;
     let console = Console::new(args.json);
@@ -30,10 +29,14 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     let tokenizer = Tokenizer::gpt2()?;
     let mut text = String::new();
     for path in &args.text {
-        text += &std::fs::read_to_string(path).with_context(|| format!("cannot read the text {}", path.display()))?;
+        text += &std::fs::read_to_string(path)
+            .map_err(|error| anyhow!("cannot read {}: {error}; --text takes files of plain text", path.display()))?;
         text += "\n\n";
     }
-    let mut text = TextBlocks::new(&args.text[0].display().to_string(), &text, args.block_size, &tokenizer)?;
+    let names: Vec<String> = args.text.iter().map(|path| path.display().to_string()).collect();
+    let spinner = console::spinner("encoding the text");
+    let mut text = TextBlocks::new(&names.join(" and "), &text, args.block_size, &tokenizer)?;
+    spinner.finish_and_clear();
     if args.compact_vocabulary {
         let mut also = Vec::new();
         for path in &args.also {
@@ -61,7 +64,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     if let Some(vocabulary) = text.compact_vocabulary() {
         console.say(&format!("Training with {} tokens of the vocabulary", vocabulary.len()));
     }
-    let mut keeper = Keeper { args, console, model_config, precision, tokenizer: &tokenizer, last: None };
+    let mut keeper = Keeper { args, console, model_config, tokenizer: &tokenizer, last: None };
     let stop = stop_on_ctrl_c();
     let outcome =
         pretrain(&keeper.model_config.clone(), &text, &config, &chosen.device.autodiff(), &mut keeper, &stop)?;
@@ -84,7 +87,6 @@ struct Keeper<'a> {
     args: &'a PretrainArgs,
     console: Console,
     model_config: Gpt2Config,
-    precision: Precision,
     tokenizer: &'a Tokenizer,
     last: Option<Event>,
 }
@@ -99,7 +101,8 @@ impl Observer for Keeper<'_> {
     }
 
     fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
-        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, &self.args.out, self.precision)
+        let (out, precision) = (&self.args.out, self.args.sizes.dtype.into());
+        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, out, precision)
             .map_err(|error| TrainError::Observer(error.into()))
     }
 }

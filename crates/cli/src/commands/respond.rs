@@ -1,7 +1,4 @@
-use std::{
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use gptune_data::{Example, PromptStyle, Split, Tokenizer, write_atomically};
@@ -9,7 +6,7 @@ use gptune_model::Gpt2;
 use gptune_train::{respond, responses_json};
 use serde_json::json;
 
-use super::print_json;
+use super::{check_writable, print_json};
 use crate::{
     args::RespondArgs,
     console::{self, print_line},
@@ -27,6 +24,9 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let part = Split::new(dataset.examples.len()).part(args.split);
     let part = part.start..part.end.min(part.start + args.limit.unwrap_or(usize::MAX).min(part.len()));
     let examples = &dataset.examples[part];
+    if args.limit == Some(0) {
+        bail!("--limit 0 leaves nothing to answer; give at least 1, or leave it out");
+    }
     if examples.is_empty() {
         bail!("the {} part of {} has no examples; choose another --split", args.split, dataset.origin);
     }
@@ -41,16 +41,6 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
         return print_json(&json!({ "responses": answers.len(), "out": args.out.display().to_string() }));
     }
     print_line(format_args!("{} responses in {}", answers.len(), args.out.display()))
-}
-
-/// Finds out whether a file can be written, before anything that takes long; leaves nothing behind.
-fn check_writable(path: &Path) -> Result<()> {
-    let mut probe = path.as_os_str().to_owned();
-    probe.push(".probe");
-    let probe = Path::new(&probe);
-    std::fs::write(probe, b"")
-        .and_then(|()| std::fs::remove_file(probe))
-        .with_context(|| format!("cannot write {}; check the folder and its permissions", path.display()))
 }
 
 /// Answers examples, with a bar; fewer of them if `stop` is set.

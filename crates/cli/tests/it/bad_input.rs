@@ -260,3 +260,38 @@ fn a_run_that_throws_a_head_away() {
     let error = train_error(folder.path(), &["--model", "first/model", "--tie-head"]);
     assert!(error.contains("output head of its own"), "{error}");
 }
+
+#[test]
+fn a_model_larger_than_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = failure(&gptune(folder.path(), &["init", "new", "--n-embd", "18446744073709551612", "--n-head", "4"]));
+    assert!(error.contains("more than any machine holds"), "{error}");
+    assert_eq!(listing(folder.path()), []);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_little_memory_names_the_levers() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = format!("ulimit -v 600000 && exec {} init new --size 124M", env!("CARGO_BIN_EXE_gptune"));
+    let output = std::process::Command::new("sh").args(["-c", &start]).current_dir(&folder).output().unwrap();
+    let error = failure(&output);
+    assert!(error.contains("bytes of memory left; lower --batch-size"), "{error}");
+    assert_eq!(listing(folder.path()), []);
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_and_the_other_way_round() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    let model = tiny_model().to_str().unwrap();
+    let before = listing(folder.path());
+    let respond = ["respond", "--model", model, "--data", "good.json", "--out", "taken"];
+    let error = failure(&gptune(folder.path(), &respond));
+    assert!(error.contains("cannot write taken: it is a folder"), "{error}");
+    let error = failure(&gptune(folder.path(), &["doctor", "--record", "nowhere/x.json"]));
+    assert!(error.contains("cannot write nowhere/x.json: ") && error.ends_with("its permissions\n"), "{error}");
+    let error = failure(&gptune(folder.path(), &["export", model, "--format", "hf", "good.json"]));
+    assert!(error.contains("good.json is a file; give another name"), "{error}");
+    assert_eq!(listing(folder.path()), before);
+}

@@ -208,7 +208,14 @@ fn a_run_with_dropout_repeats_bit_by_bit() {
 
 #[test]
 fn wrong_usage_is_status_2() {
-    for arguments in [&["train", "--epochs", "many"][..], &["dance"], &["evaluate"], &["train", "--order", "random"]] {
+    for arguments in [
+        &["train", "--epochs", "many"][..],
+        &["dance"],
+        &["evaluate"],
+        &["train", "--order", "random"],
+        &["init", "new", "--dtype", "q8_0"],
+        &["bench", "train", "--model", "nano", "--data", "sample", "--steps", "0"],
+    ] {
         let output = gptune(Path::new("."), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());

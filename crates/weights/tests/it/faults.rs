@@ -127,8 +127,11 @@ fn other_models_and_impossible_sizes_are_refused() {
     assert!(error.contains("layer_norm_epsilon = -0.00001 is not a positive number"), "{error}");
     let error = error_after("tied", |folder| fs::write(folder.join("config.json"), "{").unwrap());
     assert!(error.contains("config.json") && error.contains("not a JSON object"), "{error}");
-    let error = error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 1000000000000000000"));
+    let error = error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 1000000000000"));
     assert!(error.contains("has no tensor 'h.2.ln_1.weight'"), "{error}");
+    let error =
+        error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 18446744073709551615"));
+    assert!(error.contains("config.json") && error.contains("more than any machine holds"), "{error}");
     // Sizes of another GPT-2: its tensors are of another shape.
     let error = error_after("tied", |folder| edit_config(folder, "\"vocab_size\": 97", "\"vocab_size\": 98"));
     assert!(error.contains("'wte.weight' has shape [97, 24]") && error.contains("[98, 24]"), "{error}");
