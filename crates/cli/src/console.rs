@@ -104,7 +104,7 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Says what goes on, and for how long, on standard error where that is a terminal; for what has no length that is known.
+/// Says what goes on, and for how long, where a bar would be drawn: for work whose length is not known.
 pub(crate) fn spinner(what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
