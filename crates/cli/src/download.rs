@@ -158,10 +158,11 @@ fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) ->
     let mut fetch = |files: &[&str], optional: &[&str]| hub.fetch_listed(&listing, files, optional, progress);
     let folder = fetch(&["config.json"], &["tokenizer_config.json"])?;
     check_config(&folder.join("config.json"))?;
-    let folder = fetch(&["config.json", weights], &[])?;
+    let mut folder = fetch(&["config.json", weights], &[])?;
     if weights == SHARD_INDEX {
         let shards = shards(&folder.join(SHARD_INDEX))?;
-        fetch(&shards.iter().map(String::as_str).collect::<Vec<_>>(), &[])?;
+        let all = ["config.json", weights].into_iter().chain(shards.iter().map(String::as_str));
+        folder = fetch(&all.collect::<Vec<_>>(), &[])?;
     }
     hub.make_newest(&listing)?;
     Ok(folder)

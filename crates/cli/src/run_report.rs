@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use gptune_data::{Example, Part};
 use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
 use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
-use gptune_train::{Event, Prepared, RunFolder, TrainConfig};
+use gptune_train::{Ending, Event, Prepared, RunFolder, TrainConfig};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -86,6 +86,7 @@ pub(crate) fn page(
     config: &TrainConfig,
     facts: &Facts<'_>,
     events: &[Event],
+    ending: Ending,
     asked: &Asked<'_>,
     scores: Option<&Report>,
 ) -> Result<String> {
@@ -114,6 +115,12 @@ pub(crate) fn page(
             kinds: kinds.into_iter().collect(),
         },
         events: events.to_vec(),
+        warning: match ending {
+            Ending::NotFinite { step } => {
+                Some(format!("The loss of step {step} is not a number; the model is the one before."))
+            }
+            Ending::Completed | Ending::Interrupted => None,
+        },
         answers: asked.answers(),
         marking: "An answer is right if it is the wanted text, but for capitals, white space, closing punctuation and \
                   quotation marks around the whole."

@@ -74,29 +74,32 @@ pub struct Preflight {
     pub leaks: Vec<usize>,
 }
 
-/// Checks a dataset against the length the model allows.
+/// Checks a dataset against the lengths that the model and the user allow.
 ///
-/// `max_length` is the longest input in tokens. `encoded` are the examples of `dataset`, in order.
+/// Sequences are cut to `max_length` tokens. A prompt has to be shorter than `longest_prompt`: than the model's context,
+/// and where prompts have no targets, than `max_length`. `encoded` are the examples of `dataset`, in order.
 ///
 /// # Errors
 ///
-/// [`DataError::PromptTooLong`] if a prompt alone leaves no room for a single response token, and
-/// [`DataError::LiteralEndOfText`] for text that reads like the special token.
+/// [`DataError::PromptTooLong`] for a prompt that is not, and [`DataError::LiteralEndOfText`] for text that reads like
+/// the special token.
 pub fn preflight(
     dataset: &Dataset,
     encoded: &[EncodedExample],
     split: &Split,
     max_length: usize,
+    longest_prompt: usize,
 ) -> Result<Preflight, DataError> {
     if let Some(index) = dataset.examples.iter().position(Example::has_literal_end_of_text) {
         return Err(DataError::LiteralEndOfText { origin: dataset.origin.clone(), index });
     }
-    if let Some((index, example)) = encoded.iter().enumerate().find(|(_, example)| example.prompt_len >= max_length) {
+    if let Some((index, example)) = encoded.iter().enumerate().find(|(_, example)| example.prompt_len >= longest_prompt)
+    {
         return Err(DataError::PromptTooLong {
             origin: dataset.origin.clone(),
             index,
             tokens: example.prompt_len,
-            limit: max_length,
+            limit: longest_prompt,
         });
     }
     let question = |index: usize| {

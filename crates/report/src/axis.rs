@@ -59,9 +59,13 @@ pub(crate) fn interpolated(known: impl IntoIterator<Item = (f64, f64)>, wanted: 
     None
 }
 
-/// A tick's label: as many decimals as its step needs, thousands as `20k`.
+/// A tick's label, short: thousands as `20k`, and powers of ten where nothing else is.
 pub(crate) fn label(tick: f64) -> String {
-    if tick.abs() >= 1e6 {
+    if tick.abs() >= 1e9 || (tick.abs() < 1e-3 && tick.abs() > 1e-12) {
+        let text = format!("{tick:.3e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        format!("{}e{exponent}", without_zeros(mantissa))
+    } else if tick.abs() >= 1e6 {
         format!("{}M", trimmed(tick / 1e6))
     } else if tick.abs() >= 1e4 {
         format!("{}k", trimmed(tick / 1e3))
@@ -72,8 +76,13 @@ pub(crate) fn label(tick: f64) -> String {
 
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
+    let text = without_zeros(&text);
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A number with decimals, without the zeros at its end.
+fn without_zeros(text: &str) -> &str {
+    text.trim_end_matches('0').trim_end_matches('.')
 }
 
 #[cfg(test)]
@@ -105,7 +114,7 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        let labels = [0.0, 0.5, 2.0, 1500.0, 50_000.0, 2_500_000.0].map(label);
-        assert_eq!(labels, ["0", "0.5", "2", "1500", "50k", "2.5M"]);
+        let labels = [0.0, 1e-17, -5e-5, 1.5e-4, 0.5, 2.0, 1500.0, 50_000.0, 2_500_000.0, 2e12].map(label);
+        assert_eq!(labels, ["0", "0", "-5e-5", "1.5e-4", "0.5", "2", "1500", "50k", "2.5M", "2e12"]);
     }
 }

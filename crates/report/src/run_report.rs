@@ -30,6 +30,8 @@ pub struct RunReport {
     pub data: DataFacts,
     /// The lines of `metrics.jsonl`.
     pub events: Vec<Event>,
+    /// What the events do not tell and a reader has to know before any number.
+    pub warning: Option<String>,
     /// Test items with their answers, in the order of the data.
     pub answers: Vec<Answer>,
     /// When an answer counts as right: a sentence, shown above the answers.

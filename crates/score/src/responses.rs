@@ -82,11 +82,8 @@ fn answered(value: Value) -> Result<Answered, String> {
     let Value::Object(mut entry) = value else {
         return Err(format!("expected an object, found {}", name_of(&value)));
     };
-    let kind = match entry.remove("kind") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(kind)) => Some(kind),
-        Some(other) => return Err(format!("'kind' is {}, expected a string", name_of(&other))),
-    };
+    // Data may use the key for something else, and is answered all the same.
+    let kind = entry.get("kind").and_then(Value::as_str).map(str::to_owned);
     let input = if entry.contains_key("input") { take(&mut entry, "input")? } else { String::new() };
     Ok(Answered {
         instruction: take(&mut entry, "instruction")?,

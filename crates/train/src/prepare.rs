@@ -24,8 +24,9 @@ pub struct Prepared {
 
 impl Prepared {
     /// Encodes and checks a dataset as `config` asks for it; `progress` is called with 1 after each
-    /// example. Sequences are cut to `config.max_length`, which the caller has limited to the
-    /// model's context.
+    /// example. Sequences are cut to `config.max_length`, which the caller has limited to `context`, the longest
+    /// that the model takes. A prompt that reaches it is refused, and with masked instructions one that reaches
+    /// `config.max_length` and would leave a sequence without a target.
     ///
     /// # Errors
     ///
@@ -34,6 +35,7 @@ impl Prepared {
         dataset: Dataset,
         tokenizer: &Tokenizer,
         config: &TrainConfig,
+        context: usize,
         progress: impl Fn(u64) + Sync,
     ) -> Result<Self, DataError> {
         let mut split = Split::new(dataset.examples.len());
@@ -41,7 +43,8 @@ impl Prepared {
             split.train.end = split.train.end.min(config.train_limit);
         }
         let encoded = Encoder { tokenizer, style: config.prompt_style }.encode_all(&dataset.examples, progress)?;
-        let preflight = preflight(&dataset, &encoded, &split, config.max_length)?;
+        let longest_prompt = if config.mask_instructions { config.max_length } else { context };
+        let preflight = preflight(&dataset, &encoded, &split, config.max_length, longest_prompt)?;
         let collator = Collator { max_length: config.max_length, mask_instructions: config.mask_instructions };
         Ok(Self { dataset, encoded, split, preflight, collator, batch_size: config.batch_size })
     }

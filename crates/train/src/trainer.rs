@@ -181,7 +181,7 @@ impl<'a> Trainer<'a> {
                     observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
                 }
                 step += 1;
-                if stop.load(Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) && step < self.steps() {
                     return Ok(Outcome::new(&model, Ending::Interrupted, step, together.last()));
                 }
                 newest = together.into_iter().last();

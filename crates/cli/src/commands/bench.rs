@@ -52,7 +52,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     }
     let config = TrainConfig { max_length: folder.config.n_positions, ..config };
     let tokenizer = Tokenizer::gpt2()?;
-    let data = Prepared::new(model_source::open_data(&args.data)?, &tokenizer, &config, |_| ())?;
+    let data = Prepared::new(model_source::open_data(&args.data)?, &tokenizer, &config, config.max_length, |_| ())?;
     let device = device::resolve(&args.device)?.device;
     // Untied, as in fine-tuning.
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);

@@ -19,7 +19,9 @@ fn batches(args: &BatchesArgs) -> Result<()> {
     let config = batch_config(&args.batch, args.prompt_style, usize::MAX)?;
     let dataset = model_source::open_data(&args.data)?;
     let bar = console::bar(dataset.examples.len() as u64, "examples");
-    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, |n| bar.inc(n))?;
+    // There is no model: the context is that of every released one, or what was asked for.
+    let context = config.max_length.max(1024);
+    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, context, |n| bar.inc(n))?;
     bar.finish_and_clear();
     let loader = data.loader(args.split)?;
     let mut order = OrderStream::new(config.order, config.seed);

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let device = device::resolve(&args.device)?.device;
     let dataset = model_source::open_data(&args.data)?;
     let bar = console::bar(dataset.examples.len() as u64, "examples");
-    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, |n| bar.inc(n))?;
+    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, folder.config.n_positions, |n| bar.inc(n))?;
     bar.finish_and_clear();
     let loader = data.loader(args.split)?;
     let (model, _) = folder.load(None, &device)?;

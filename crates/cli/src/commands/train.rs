@@ -51,7 +51,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let fingerprint = run_report::fingerprint(&bytes);
     drop(bytes);
     let bar = console::bar(dataset.examples.len() as u64, "examples");
-    let data = Prepared::new(dataset, &tokenizer, &config, |n| bar.inc(n))?;
+    let data = Prepared::new(dataset, &tokenizer, &config, folder.config.n_positions, |n| bar.inc(n))?;
     bar.finish_and_clear();
     let trainer = Trainer::new(&config, &data, &tokenizer)?;
 
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     if let Some(scores) = &scores {
         files.push(("scores", run.write("scores.json", run_report::to_json(scores)?.as_bytes())?));
     }
-    let page = run_report::page(&run, &config, &facts, &events, &judged, scores.as_ref())?;
+    let page = run_report::page(&run, &config, &facts, &events, ending, &judged, scores.as_ref())?;
     files.push(("report", run.write("report.html", page.as_bytes())?));
     if let Ending::NotFinite { step } = ending {
         bail!(
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     for (what, path) in &files {
         console.say(&format!("{what:>10}  {}", path.display()));
     }
-    console.say(&what_next(&run, ending, answered, steps, trainer.steps()));
+    console.say(&what_next(&run, &config, ending, answered, [steps, trainer.steps()]));
     if args.json {
         let completed = ending == Ending::Completed && answered;
         print_json(&summary_json(&run, steps, completed, events.last(), &files, scores.as_ref()))?;
@@ -256,7 +256,7 @@ fn write_answers(run: &RunFolder, asked: &Asked<'_>) -> Result<Vec<(&'static str
         let text = responses_json(asked.examples.iter().zip(answers.iter().map(String::as_str)));
         Ok((what, run.write(name, text.as_bytes())?))
     };
-    let mut files = vec![write("responses", "instruction-data-with-response.json", asked.after)?];
+    let mut files = vec![write("responses", ANSWERS, asked.after)?];
     if asked.before.len() == asked.after.len() {
         files.push(write("before", "instruction-data-before-training.json", asked.before)?);
     }
@@ -324,8 +324,17 @@ fn shortened(line: &str) -> String {
     }
 }
 
+/// The file of a run with the answers on the test part.
+const ANSWERS: &str = "instruction-data-with-response.json";
+
 /// What to type next.
-fn what_next(run: &RunFolder, ending: Ending, answered: bool, steps: usize, all: usize) -> String {
+fn what_next(
+    run: &RunFolder,
+    config: &TrainConfig,
+    ending: Ending,
+    answered: bool,
+    [steps, all]: [usize; 2],
+) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "gptune".to_owned());
     let (model, recipe) = (run.join("model"), run.join("config.toml"));
     let (model, recipe) = (model.display(), recipe.display());
@@ -337,7 +346,11 @@ fn what_next(run: &RunFolder, ending: Ending, answered: bool, steps: usize, all:
         )
     } else if !answered {
         format!(
-            "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \"{model}\""
+            "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \
+             \"{model}\" --max-new-tokens {} --device {} --out \"{}\"",
+            config.response_tokens,
+            config.device,
+            run.join(ANSWERS).display()
         )
     } else {
         format!(

@@ -99,6 +99,25 @@ fn a_prompt_longer_than_the_context() {
 }
 
 #[test]
+fn a_prompt_that_a_shorter_length_cuts() {
+    let folder = folder();
+    let long = format!(r#"{{"instruction": "{}", "input": "", "output": "b"}}"#, "word ".repeat(60));
+    fs::write(folder.path().join("long.json"), with_entry(&long)).unwrap();
+    // Without targets there is nothing to learn from it; otherwise its beginning is, as in the book.
+    let shorter = ["--data", "long.json", "--max-length", "64", "--no-eval", "--sample-tokens", "0"];
+    let error = train_error(folder.path(), &[&shorter[..], &["--mask-instructions"]].concat());
+    assert!(error.contains("entry 10: the prompt alone is") && error.contains("64"), "{error}");
+    let model = tiny_model().to_str().unwrap();
+    let output = gptune(
+        folder.path(),
+        &[&["train", "--model", model, "--out", "run", "--max-steps", "1"], &shorter[..]].concat(),
+    );
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{error}");
+    assert!(out.contains("1 training examples are longer than 64 tokens"), "{out}");
+}
+
+#[test]
 fn a_literal_end_of_text() {
     let error = data_error(&with_entry(r#"{"instruction": "a", "input": "", "output": "b<|endoftext|>"}"#));
     assert!(error.contains("entry 10 contains the literal text '<|endoftext|>'"), "{error}");
@@ -200,6 +219,8 @@ fn a_loss_that_is_not_a_number() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("the loss of step 0 is not a number") && error.contains("run/model"), "{error}");
+    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(page.contains("The loss of step 0 is not a number; the model is the one before."), "the page says so");
     // The last good model can be used: it is the one before the step.
     let model = "run/model";
     let output =
@@ -273,7 +294,9 @@ fn a_model_larger_than_the_machine() {
 #[test]
 fn too_little_memory_names_the_levers() {
     let folder = tempfile::tempdir().unwrap();
-    let start = format!("ulimit -v 600000 && exec {} init new --size 124M", env!("CARGO_BIN_EXE_gptune"));
+    // 2 TB in one piece, where 200 GB are allowed: room for the libraries of every back end.
+    let sizes = "--n-layer 1 --n-positions 4000000000";
+    let start = format!("ulimit -v 200000000 && exec {} init new {sizes}", env!("CARGO_BIN_EXE_gptune"));
     let output = std::process::Command::new("sh").args(["-c", &start]).current_dir(&folder).output().unwrap();
     let error = failure(&output);
     assert!(error.contains("bytes of memory left; lower --batch-size"), "{error}");

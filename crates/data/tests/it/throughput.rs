@@ -20,6 +20,6 @@ fn alpaca_sized_data_is_encoded_in_order() {
     assert_eq!((encoded.len(), count.into_inner()), (52_002, 52_002));
     let text = tokenizer.decode(&encoded[51_234].ids).unwrap();
     assert!(text.contains("the number 51234 to"), "{text}");
-    let found = preflight(&dataset, &encoded, &Split::new(52_002), 60).unwrap();
+    let found = preflight(&dataset, &encoded, &Split::new(52_002), 60, 60).unwrap();
     assert!(found.leaks.is_empty() && found.cut > 0 && found.longest > 60);
 }

@@ -68,7 +68,7 @@ pub(super) fn kind_rules(report: &RunReport) -> PreEscaped<String> {
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             rules,
-            ".choosing:has(option[value=\"k{kind}\"]:checked) .answer:not(.k{kind}) {{ display: none; }}"
+            "@media screen {{ .choosing:has(option[value=\"k{kind}\"]:checked) .answer:not(.k{kind}) {{ display: none; }} }}"
         );
     }
     PreEscaped(rules)

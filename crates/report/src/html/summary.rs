@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::number;
+use super::{number, text::Shown};
 use crate::{
     facts::{Facts, Losses},
     run_report::{Metric, RunReport},
@@ -12,7 +12,7 @@ pub(super) fn summary(report: &RunReport, facts: &Facts<'_>) -> Markup {
     let metric = report.scores.as_ref().and_then(|scores| scores.metrics.first());
     html! {
         section #summary aria-label="Summary" {
-            @if let Some(warning) = warning(facts) { p.warning { (warning) } }
+            @if let Some(warning) = report.warning.clone().or_else(|| warning(facts)) { p.warning { (Shown(&warning)) } }
             dl.tiles {
                 (loss(facts))
                 @if let Some(metric) = metric { (score(metric)) }
@@ -23,7 +23,7 @@ pub(super) fn summary(report: &RunReport, facts: &Facts<'_>) -> Markup {
                 }
                 @if let Some(end) = facts.end {
                     (tile("Training took", &html! { (number::duration(end.seconds)) }, &html! {
-                        @if let Some(start) = facts.start { (number::counted(start.epochs, "epoch")) ", " }
+                        (number::counted(facts.batches.len(), "step")) ", "
                         "evaluations included"
                     }))
                 }

@@ -58,6 +58,7 @@ pub(crate) fn hostile() -> RunReport {
         marking: text(),
         data: DataFacts { name: text(), fingerprint: text(), kinds: vec![(text(), 3)], ..DataFacts::default() },
         events: vec![Event::Sample { epoch: 1, ids: vec![], text: text() }],
+        warning: Some(text()),
         answers: vec![
             Answer {
                 instruction: text(),

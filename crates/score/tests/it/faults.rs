@@ -54,10 +54,6 @@ fn entries_that_are_not_answered() {
         entry(r#"{"instruction": "i", "output": "o", "model_response": "m", "input": 1}"#)
             .contains("'input' is a number")
     );
-    assert!(
-        entry(r#"{"instruction": "i", "output": "o", "model_response": "m", "kind": ["k"]}"#)
-            .contains("'kind' is an array")
-    );
 }
 
 #[test]
@@ -67,6 +63,9 @@ fn what_may_be_missing() {
     )
     .unwrap();
     assert_eq!((responses.entries[0].input.as_str(), &responses.entries[0].kind), ("", &None));
+    // What is called a kind and is no name is the data's own affair, as it is to the training program.
+    let other = parse(r#"[{"instruction": "i", "output": "o", "model_response": "m", "kind": ["k"]}]"#).unwrap();
+    assert_eq!(other.entries[0].kind, None);
     let scores = score(&responses, &ScoreOptions::default()).overall;
     assert_eq!((scores.count, scores.metrics.exact.low, scores.metrics.token_f1.mean), (1, 1.0, 1.0));
     let none = score(&Responses { origin: String::new(), entries: Vec::new() }, &ScoreOptions::default());

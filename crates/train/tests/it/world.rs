@@ -75,7 +75,7 @@ impl Observer for Recorder {
 /// Runs the loop on the model of the formula, and asks it to stop after a step if one is given.
 pub(crate) fn run(config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let data = Prepared::new(dataset(), &tokenizer, config, |_| ()).unwrap();
+    let data = Prepared::new(dataset(), &tokenizer, config, config.max_length, |_| ()).unwrap();
     let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let mut recorder = Recorder { events: Vec::new(), kept: Vec::new(), stop_after, stop: stop.clone() };
