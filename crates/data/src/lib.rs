@@ -13,7 +13,6 @@
 //! The crate knows nothing of models, tensors or devices: a batch is plain integers.
 #![doc = concat!("\n\nThe method is that of sections 7.2 and 7.3 of *Build a Large Language Model From Scratch*.")]
 
-mod atomic;
 mod collate;
 mod dataset;
 mod encode;
@@ -25,7 +24,6 @@ mod python_json;
 mod split;
 mod tokenizer;
 
-pub use atomic::write_atomically;
 pub use collate::{Batch, Collator, IGNORE_INDEX};
 pub use dataset::{Dataset, Example};
 pub use encode::{EncodedExample, Encoder, Preflight, preflight};

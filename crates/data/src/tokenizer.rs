@@ -13,7 +13,7 @@ use tokenizers::{
     pre_tokenizers::byte_level::ByteLevel,
 };
 
-use crate::{DataError, write_atomically};
+use crate::DataError;
 
 /// The special token that ends a text and pads a batch.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -127,7 +127,7 @@ impl Tokenizer {
         let failed = |error: &dyn std::fmt::Display| DataError::Tokenizer(error.to_string());
         let write = |name: &str, text: String| {
             let path = folder.join(name);
-            write_atomically(&path, text.as_bytes()).map_err(|source| DataError::Write { path, source })
+            gptune_files::write(&path, text.as_bytes()).map_err(|source| DataError::Write { path, source })
         };
         let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|error| failed(&error));
 

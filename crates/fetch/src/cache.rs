@@ -59,8 +59,7 @@ impl RepositoryFolder {
         let at = FetchError::at(&path);
         let _lock = lock::acquire(&self.lock("refs-main"), || {})?;
         fs::create_dir_all(self.root.join("refs")).map_err(&at)?;
-        let temporary = incomplete(&path);
-        fs::write(&temporary, commit).and_then(|()| fs::rename(&temporary, &path)).map_err(&at)
+        gptune_files::write(&path, commit.as_bytes()).map_err(&at)
     }
 
     /// Puts a blob into a snapshot: as a symbolic link, or where there are none, as a hard link or copy.

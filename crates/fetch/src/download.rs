@@ -60,7 +60,7 @@ pub(crate) fn download(client: &Client, source: &Source, target: &Path, on_bytes
     result?;
     partial.file.sync_all().map_err(&at)?;
     drop(partial);
-    fs::rename(&path, target).map_err(FetchError::at(target))
+    fs::rename(&path, target).and_then(|()| gptune_files::sync_folder_of(target)).map_err(FetchError::at(target))
 }
 
 /// A file that is being received.

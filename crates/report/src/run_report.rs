@@ -151,6 +151,6 @@ impl RunReport {
     ///
     /// What the operating system says; nothing is left behind then.
     pub fn write_html(&self, path: &Path) -> io::Result<()> {
-        gptune_data::write_atomically(path, self.to_html().as_bytes())
+        gptune_files::write(path, self.to_html().as_bytes())
     }
 }

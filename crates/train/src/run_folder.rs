@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptune_data::write_atomically;
-
 use crate::{Event, TrainConfig, TrainError};
 
 /// A run's folder: its configuration, written before the first step, and its events, one line of
@@ -51,7 +49,7 @@ impl RunFolder {
         };
         fs::create_dir_all(path).map_err(write(path))?;
         let file = path.join("config.toml");
-        write_atomically(&file, config.to_toml()?.as_bytes()).map_err(write(&file))?;
+        gptune_files::write(&file, config.to_toml()?.as_bytes()).map_err(write(&file))?;
         let file = path.join("metrics.jsonl");
         let metrics = File::create(&file).map_err(write(&file))?;
         Ok(Self { path: path.to_owned(), metrics })
@@ -89,7 +87,7 @@ impl RunFolder {
     /// [`TrainError::Write`].
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<PathBuf, TrainError> {
         let path = self.join(name);
-        match write_atomically(&path, contents) {
+        match gptune_files::write(&path, contents) {
             Ok(()) => Ok(path),
             Err(source) => Err(TrainError::Write { path, source }),
         }

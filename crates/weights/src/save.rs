@@ -1,21 +1,16 @@
 //! Writing model folders.
 
-use std::{
-    borrow::Cow,
-    cell::Cell,
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, path::Path};
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::Tensor,
 };
+use gptune_files::NewFile;
 use gptune_model::{Gpt2, Gpt2Config};
 use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use serde_json::{Map, json};
-use tempfile::TempPath;
 
 use crate::{
     WeightsError, names,
@@ -134,7 +129,7 @@ fn save_weights<'a>(
     let mut before = sharded::shards(&index).unwrap_or_default();
     before.retain(|name| name != SINGLE && name.ends_with(".safetensors"));
     if count == 1 {
-        persist(write(shards.remove(0), &single)?, &single)?;
+        commit(write(shards.remove(0), &single)?, &single)?;
         remove(&index)?;
         return before.iter().try_for_each(|name| remove(&folder.join(name)));
     }
@@ -148,7 +143,7 @@ fn save_weights<'a>(
     // All of them are whole before the first one replaces one of an earlier model.
     let names: Vec<String> = written.iter().map(|(_, name)| name.clone()).collect();
     for (file, name) in written {
-        persist(file, &folder.join(name))?;
+        commit(file, &folder.join(name))?;
     }
     places.sort_keys();
     write_json(&index, &json!({"metadata": {"total_size": total}, "weight_map": places}))?;
@@ -157,7 +152,7 @@ fn save_weights<'a>(
 }
 
 /// Writes what will be the file at `path`.
-fn temporary_safetensors(tensors: Vec<(String, Stored)>, path: &Path) -> Result<TempPath, WeightsError> {
+fn temporary_safetensors(tensors: Vec<(String, Stored)>, path: &Path) -> Result<NewFile, WeightsError> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     temporary(path, |temporary| {
         safetensors::serialize_to_file(tensors, Some(metadata), temporary).map_err(std::io::Error::other)
@@ -204,30 +199,20 @@ fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), WeightsError
 
 /// Has `write` fill a file of another name in the same folder, and renames it when it is complete.
 pub(crate) fn atomically(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), WeightsError> {
-    persist(temporary(path, write)?, path)
+    commit(temporary(path, write)?, path)
 }
 
 /// Has `write` fill a file of another name in the folder of `path`. It is removed with the value.
-fn temporary(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<TempPath, WeightsError> {
+fn temporary(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<NewFile, WeightsError> {
     let fault = |source| WeightsError::Write { path: path.to_owned(), source };
-    let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(&folder).map_err(fault)?.into_temp_path();
-    write(&temporary).map_err(fault)?;
-    // A name that outlives a power failure stands for contents that do. Opened anew, because `write` may have replaced
-    // the file.
-    std::fs::File::options().write(true).open(&temporary).and_then(|file| file.sync_all()).map_err(fault)?;
-    // Temporary files are private; a model folder is for everyone whom the folder lets in.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644)).map_err(fault)?;
-    }
-    Ok(temporary)
+    let file = NewFile::create(path).map_err(fault)?;
+    write(file.temporary()).map_err(fault)?;
+    Ok(file)
 }
 
 /// Gives a finished file its name.
-fn persist(temporary: TempPath, path: &Path) -> Result<(), WeightsError> {
-    temporary.persist(path).map_err(|error| WeightsError::Write { path: path.to_owned(), source: error.error })
+fn commit(file: NewFile, path: &Path) -> Result<(), WeightsError> {
+    file.commit().map_err(|source| WeightsError::Write { path: path.to_owned(), source })
 }
 
 /// Every parameter by its path in the model.

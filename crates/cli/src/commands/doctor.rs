@@ -22,7 +22,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<()> {
     let (result, seconds) = check(&chosen)?;
     if let Some(path) = &args.record {
         let text = serde_json::to_string_pretty(&result)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        gptune_files::write(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let findings = result.compare(&reference()?);
     let passed = findings.iter().all(Finding::passed);

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Example, PromptStyle, Split, Tokenizer, write_atomically};
+use gptune_data::{Example, PromptStyle, Split, Tokenizer};
 use gptune_model::Gpt2;
 use gptune_train::{respond, responses_json};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let (model, _) = folder.load(None, &device)?;
     let answers = answer_all(&model, &tokenizer, style, examples, args.max_new_tokens, &AtomicBool::new(false))?;
     let text = responses_json(examples.iter().zip(answers.iter().map(String::as_str)));
-    write_atomically(&args.out, text.as_bytes()).with_context(|| format!("cannot write {}", args.out.display()))?;
+    gptune_files::write(&args.out, text.as_bytes()).with_context(|| format!("cannot write {}", args.out.display()))?;
     if args.json {
         return print_json(&json!({ "responses": answers.len(), "out": args.out.display().to_string() }));
     }

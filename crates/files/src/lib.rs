@@ -1,0 +1,195 @@
+//! Files that appear under their name only when they are complete.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("answers.json");
+//! let mut file = gptune_files::NewFile::create(&path)?;
+//! file.write_all(b"[]")?;
+//! assert!(!path.exists());
+//! file.commit()?;
+//! assert_eq!(std::fs::read(&path)?, b"[]");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A name that outlives a power failure then stands for contents that do: the file is synced before it is renamed, and
+//! the folder afterwards. What is not committed leaves nothing behind. Every crate that writes files does it here.
+
+use std::{
+    fs::{self, File},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// A file that is being written under a name of its own, beside the one that it is going to have.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+/// Told apart within a process by this number, and between processes by theirs.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl NewFile {
+    /// Starts a file that will be `path`. Its mode is the one that the umask gives to a new file.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, such as that there is no such folder.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let temporary = path.with_file_name(format!(".writing-{}-{number}", process::id()));
+            match File::options().read(true).write(true).create_new(true).open(&temporary) {
+                Ok(file) => return Ok(Self { file, temporary, path: path.to_owned() }),
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Its name until it is committed, for writers that open files themselves.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Syncs the file, gives it its name, replacing what had that, and syncs the folder.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; the file under the final name is then what it was.
+    pub fn commit(self) -> io::Result<()> {
+        // Opened anew, because a writer that was given the name may have replaced the file.
+        File::options().write(true).open(&self.temporary)?.sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After a commit there is none of that name; otherwise it is worthless.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for NewFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+///
+/// As [`NewFile::create`] and [`NewFile::commit`]; nothing is left behind then.
+pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(contents)?;
+    file.commit()
+}
+
+/// Makes names in the folder of `path` outlive a power failure, where the system has a way to.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match File::open(folder)?.sync_all() {
+            // Some file systems of networks cannot, and the file itself is there.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            result => result,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_not_committed_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"old").unwrap();
+        let mut file = NewFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        drop(file);
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"old".to_vec(), vec!["a".to_owned()]));
+        write(&path, b"new").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn writers_of_one_name_do_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let (mut one, mut other) = (NewFile::create(&path).unwrap(), NewFile::create(&path).unwrap());
+        one.write_all(b"one").unwrap();
+        other.write_all(b"other").unwrap();
+        one.commit().unwrap();
+        other.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+    }
+
+    #[test]
+    fn a_writer_may_replace_the_file_that_it_is_given_the_name_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let file = NewFile::create(&path).unwrap();
+        fs::remove_file(file.temporary()).unwrap();
+        fs::write(file.temporary(), "replaced").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"replaced");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(write(&folder.path().join("b/a"), b"x").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_is_that_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        fs::write(folder.path().join("plain"), "x").unwrap();
+        write(&folder.path().join("ours"), b"x").unwrap();
+        assert_eq!(mode("ours"), mode("plain"));
+    }
+}
