@@ -95,7 +95,7 @@ pub enum DataError {
         known: &'static str,
     },
     /// The tokenizer tables could not be built or written.
-    #[error("the GPT-2 tokenizer failed: {0}")]
+    #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
     /// A file could not be written.
     #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
@@ -118,11 +118,30 @@ pub enum DataError {
         block_size: usize,
     },
     /// A token id outside the vocabulary.
-    #[error("token id {id} is outside GPT-2's vocabulary of {size} entries")]
+    #[error("token id {id} is outside the vocabulary of {size} entries")]
     UnknownToken {
         /// The id.
         id: u32,
         /// Size of the vocabulary.
         size: usize,
+    },
+    /// A file of a model's own tokenizer that cannot be used.
+    #[error(
+        "{path} cannot be used as the model's tokenizer: {problem}; without tokenizer files the model is taken to have \
+         GPT-2's"
+    )]
+    TokenizerFile {
+        /// The file.
+        path: PathBuf,
+        /// What about it.
+        problem: String,
+    },
+    /// No token ends a text.
+    #[error("the tokenizer of {origin} has no token that ends a text: {problem}; name it as 'eos_token_id' in config.json")]
+    NoEndOfText {
+        /// Where the tokenizer is from.
+        origin: String,
+        /// What is missing or wrong.
+        problem: String,
     },
 }

@@ -33,4 +33,4 @@ pub use order::{Mt19937, Order, OrderStream};
 pub use prompt::PromptStyle;
 pub use python_json::to_python_json;
 pub use split::{Part, Split};
-pub use tokenizer::{END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
+pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

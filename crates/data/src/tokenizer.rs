@@ -1,94 +1,160 @@
-//! GPT-2's byte-level byte-pair encoding, built offline.
+//! Byte-level byte-pair encoding: GPT-2's own, built offline, or the one that a model brings along.
 //!
-//! The ranks come from the `tiktoken-rs` crate, which embeds OpenAI's `r50k_base` table; the
-//! merges are recovered from the ranks the way Hugging Face's own converter does it; the encoder is
-//! Hugging Face's `tokenizers`. Tests hold its ids equal to tiktoken's.
+//! GPT-2's ranks come from the `tiktoken-rs` crate, which embeds OpenAI's `r50k_base` table; the merges are recovered
+//! from the ranks the way Hugging Face's own converter does it (`gpt2`). Files of a model are read in the module
+//! `files`. The encoder is Hugging Face's `tokenizers` for both. Tests hold GPT-2's ids equal to tiktoken's, and
+//! others to transformers'.
 
-use std::path::Path;
+mod files;
+mod gpt2;
+mod write;
 
-use ahash::AHashMap;
-use serde_json::{Map, Value, json};
-use tokenizers::{
-    AddedToken, DecoderWrapper, ModelWrapper, PreTokenizerWrapper, models::bpe::BPE,
-    pre_tokenizers::byte_level::ByteLevel,
-};
+use std::{fmt::Display, path::Path, sync::OnceLock};
+
+use serde_json::{Map, Value};
+use tokenizers::AddedToken;
 
 use crate::DataError;
 
-/// The special token that ends a text and pads a batch.
+/// The special token that ends a text and pads a batch in GPT-2's vocabulary.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// Its id.
 pub const END_OF_TEXT_ID: u32 = 50_256;
-/// Number of entries in the vocabulary, the special token included.
+/// Number of entries in GPT-2's vocabulary, the special token included.
 pub const VOCAB_SIZE: usize = 50_257;
 
-/// GPT-2's tokenizer.
+/// A byte-level BPE tokenizer.
 #[derive(Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    /// Without added tokens, so that no text becomes one.
+    plain: tokenizers::Tokenizer,
+    /// With them. Made when it is asked for.
+    full: OnceLock<tokenizers::Tokenizer>,
+    /// By id; none where no token has an id.
+    tokens: Vec<Option<String>>,
     /// Bytes that each id stands for; sums of it prove that an encoding is complete.
     byte_lengths: Vec<u32>,
     /// Merges in rank order, in GPT-2's printable alphabet.
     merges: Vec<(String, String)>,
+    /// Tokens that text never becomes unless it is asked for, in the order of their ids.
+    added: Vec<Added>,
+    end_of_text: u32,
+    /// What is the model's own; none for GPT-2's.
+    own: Option<Own>,
+}
+
+/// A token beside those of byte-pair encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Its id.
+    pub id: u32,
+    /// Its text.
+    pub content: String,
+    /// Whether it controls a model rather than stands for text.
+    pub special: bool,
+}
+
+/// What a tokenizer that is not GPT-2's comes with.
+#[derive(Debug, Clone)]
+struct Own {
+    /// Where it was read, for messages.
+    origin: String,
+    /// `tokenizer.json` with its added tokens.
+    json: Value,
+    /// `tokenizer_config.json`.
+    config: Map<String, Value>,
+    /// `special_tokens_map.json`, if there is one.
+    special: Option<Value>,
+    /// Whether it puts a blank before a text that begins without one.
+    adds_blank: bool,
+    /// Whether it changes a text before it is cut: then lengths prove nothing.
+    normalizes: bool,
+    /// Whether texts are cut by GPT-2's expression.
+    cuts_like_gpt2: bool,
+    /// The end-of-text token that the files name.
+    declared_end: Option<u32>,
 }
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer").field("vocab_size", &self.byte_lengths.len()).finish_non_exhaustive()
+        f.debug_struct("Tokenizer")
+            .field("origin", &self.origin())
+            .field("vocab_size", &self.tokens.len())
+            .finish_non_exhaustive()
     }
 }
 
-impl Tokenizer {
-    /// Builds the tokenizer from the embedded ranks (about a tenth of a second).
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Tokenizer`] if the embedded table is not what it should be.
-    pub fn gpt2() -> Result<Self, DataError> {
-        let failed = |error: &dyn std::fmt::Display| DataError::Tokenizer(error.to_string());
-        let ranks = tiktoken_rs::r50k_base().map_err(|error| failed(&error))?;
-        let tokens = (0..END_OF_TEXT_ID)
-            .map(|id| ranks.decode_bytes(&[id]).map_err(|error| failed(&error)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let alphabet = printable_alphabet();
-        let printable = |bytes: &[u8]| bytes.iter().map(|&byte| alphabet[usize::from(byte)]).collect::<String>();
-        let merges: Vec<_> =
-            recover_merges(&tokens)?.into_iter().map(|(left, right)| (printable(left), printable(right))).collect();
+fn failed(error: &dyn Display) -> DataError {
+    DataError::Tokenizer(error.to_string())
+}
 
-        let vocab: AHashMap<String, u32> = (0..)
-            .zip(&tokens)
-            .map(|(id, token)| (printable(token), id))
-            .chain([(END_OF_TEXT.to_owned(), END_OF_TEXT_ID)])
+impl Tokenizer {
+    fn assemble(
+        plain: tokenizers::Tokenizer,
+        tokens: Vec<Option<String>>,
+        merges: Vec<(String, String)>,
+        added: Vec<Added>,
+        end_of_text: u32,
+    ) -> Self {
+        // In the printable alphabet a byte is a character; an added token is plain text.
+        let mut byte_lengths: Vec<u32> = tokens
+            .iter()
+            .map(|token| token.as_ref().map_or(0, |token| u32::try_from(token.chars().count()).unwrap_or(u32::MAX)))
             .collect();
-        let bpe = BPE::builder().vocab_and_merges(vocab, merges.clone()).build().map_err(|error| failed(&error))?;
-        let mut inner = tokenizers::Tokenizer::new(ModelWrapper::BPE(bpe));
-        inner.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, true))));
-        inner.with_decoder(Some(DecoderWrapper::ByteLevel(ByteLevel::default())));
-        let length = |bytes: usize| u32::try_from(bytes).map_err(|error| failed(&error));
-        let byte_lengths =
-            tokens.iter().map(Vec::len).chain([END_OF_TEXT.len()]).map(length).collect::<Result<_, _>>()?;
-        Ok(Self { inner, byte_lengths, merges })
+        for token in &added {
+            byte_lengths[token.id as usize] = u32::try_from(token.content.len()).unwrap_or(u32::MAX);
+        }
+        Self { plain, full: OnceLock::new(), tokens, byte_lengths, merges, added, end_of_text, own: None }
     }
 
     /// Encodes a text. No text ever becomes a special token: a literal `<|endoftext|>` is encoded
-    /// as the seven ordinary tokens of its letters.
+    /// as the ordinary tokens of its letters.
     ///
     /// # Errors
     ///
-    /// [`DataError::Tokenizer`] if the ids would not stand for the whole text (the regular
-    /// expression engine gives up on runs of about a million blanks).
+    /// [`DataError::Tokenizer`] if the ids would not stand for the whole text: the regular expression engine gives up
+    /// on runs of about a million blanks, and a vocabulary may lack a byte.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| DataError::Tokenizer(error.to_string()))?;
+        self.encode_with(&self.plain, text)
+    }
+
+    /// The same, but text that reads like an added token (GPT-2 has one, `<|endoftext|>`) becomes that token.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    pub fn encode_special(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        self.encode_with(self.full(), text)
+    }
+
+    fn encode_with(&self, tokenizer: &tokenizers::Tokenizer, text: &str) -> Result<Vec<u32>, DataError> {
+        let encoding = tokenizer.encode_fast(text, false).map_err(|error| failed(&error))?;
         let ids = encoding.get_ids();
-        let bytes: usize = ids.iter().map(|&id| self.byte_lengths[id as usize] as usize).sum();
-        if bytes == text.len() {
-            Ok(ids.to_vec())
-        } else {
-            Err(DataError::Tokenizer(format!(
-                "a text of {} bytes was encoded as {bytes} bytes; break up its longest run of blanks",
-                text.len()
-            )))
+        let bytes: usize = ids.iter().map(|&id| self.byte_lengths.get(id as usize).map_or(0, |&n| n as usize)).sum();
+        let (adds_blank, normalizes) = self.own.as_ref().map_or((false, false), |own| (own.adds_blank, own.normalizes));
+        // Added tokens may swallow the blanks around them.
+        let is_whole = bytes == text.len()
+            || normalizes
+            || adds_blank && bytes == text.len() + 1
+            || !std::ptr::eq(tokenizer, &raw const self.plain) && self.own.is_some();
+        if is_whole {
+            return Ok(ids.to_vec());
         }
+        let remedy = match &self.own {
+            None => "break up its longest run of blanks".to_owned(),
+            Some(own) => format!("the vocabulary of {} has no token for some of its bytes", own.origin),
+        };
+        Err(DataError::Tokenizer(format!("a text of {} bytes was encoded as {bytes} bytes; {remedy}", text.len())))
+    }
+
+    /// The tokenizer with its added tokens.
+    fn full(&self) -> &tokenizers::Tokenizer {
+        self.full.get_or_init(|| {
+            let mut full = self.plain.clone();
+            let tokens = self.added.iter().map(|token| AddedToken::from(token.content.clone(), token.special));
+            full.add_special_tokens(&tokens.collect::<Vec<_>>());
+            full
+        })
     }
 
     /// Decodes ids; bytes that are not UTF-8 become U+FFFD, as in tiktoken.
@@ -97,17 +163,63 @@ impl Tokenizer {
     ///
     /// [`DataError::UnknownToken`] for an id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= self.byte_lengths.len()) {
-            return Err(DataError::UnknownToken { id, size: self.byte_lengths.len() });
+        let is_known = |id: u32| self.tokens.get(id as usize).is_some_and(Option::is_some);
+        if let Some(&id) = ids.iter().find(|&&id| !is_known(id)) {
+            return Err(DataError::UnknownToken { id, size: self.tokens.len() });
         }
-        self.inner.decode(ids, false).map_err(|error| DataError::Tokenizer(error.to_string()))
+        // GPT-2's only added token is in its table too.
+        let tokenizer = if self.own.is_some() { self.full() } else { &self.plain };
+        tokenizer.decode(ids, false).map_err(|error| failed(&error))
     }
 
-    /// The tokens in the order of their ids, in GPT-2's printable alphabet, as in `vocab.json`.
+    /// Entries of the vocabulary, added tokens included: one more than the largest id.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The token that ends a text: every response that is trained on, and every answer.
+    #[must_use]
+    pub fn end_of_text(&self) -> u32 {
+        self.end_of_text
+    }
+
+    /// The tokens that text becomes only with [`Tokenizer::encode_special`].
+    #[must_use]
+    pub fn added(&self) -> &[Added] {
+        &self.added
+    }
+
+    /// The first added token that a text contains as letters.
+    #[must_use]
+    pub fn literal_added(&self, text: &str) -> Option<&Added> {
+        self.added.iter().find(|token| text.contains(&token.content))
+    }
+
+    /// Whether this is GPT-2's own.
+    #[must_use]
+    pub fn is_gpt2(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// Whether texts are cut into words by GPT-2's expression, which programs know by that name.
+    #[must_use]
+    pub fn cuts_like_gpt2(&self) -> bool {
+        self.own.as_ref().is_none_or(|own| own.cuts_like_gpt2 && !own.adds_blank && !own.normalizes)
+    }
+
+    /// Where it comes from, for messages.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.own.as_ref().map_or("GPT-2", |own| &own.origin)
+    }
+
+    /// The tokens in the order of their ids, in GPT-2's printable alphabet, as in `vocab.json`; added ones are plain
+    /// text. An id that no token has is named `[UNUSED…]`.
     #[must_use]
     pub fn tokens(&self) -> Vec<String> {
-        let tokens = (0..).map_while(|id| self.inner.id_to_token(id));
-        tokens.take(self.byte_lengths.len()).collect()
+        let named = |(id, token): (usize, &Option<String>)| token.clone().unwrap_or_else(|| format!("[UNUSED{id}]"));
+        self.tokens.iter().enumerate().map(named).collect()
     }
 
     /// The pairs that are merged, in the order of their ranks and in the same alphabet, as in `merges.txt`.
@@ -116,96 +228,43 @@ impl Tokenizer {
         &self.merges
     }
 
-    /// Writes the files that transformers' `AutoTokenizer` reads: `tokenizer.json`, `vocab.json`,
-    /// `merges.txt`, `special_tokens_map.json` and `tokenizer_config.json`, the last one with
-    /// `extra` keys added.
+    /// Takes another end of text: the id that a model's configuration gives. Says so if the tokenizer's files name
+    /// another one.
     ///
     /// # Errors
     ///
-    /// [`DataError::Write`] naming the file that could not be written.
-    pub fn save(&self, folder: &Path, extra: Map<String, Value>) -> Result<(), DataError> {
-        let failed = |error: &dyn std::fmt::Display| DataError::Tokenizer(error.to_string());
-        let write = |name: &str, text: String| {
-            let path = folder.join(name);
-            gptune_files::write(&path, text.as_bytes()).map_err(|source| DataError::Write { path, source })
+    /// [`DataError::NoEndOfText`] if the id is none of the vocabulary, or neither names one.
+    pub fn ending_with(mut self, configured: Option<u32>) -> Result<(Self, Option<String>), DataError> {
+        let declared = match &self.own {
+            None => Some(self.end_of_text),
+            Some(own) => own.declared_end,
         };
-        let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|error| failed(&error));
-
-        let mut full = self.inner.clone();
-        full.add_special_tokens(&[AddedToken::from(END_OF_TEXT, true)]);
-        write("tokenizer.json", full.to_string(true).map_err(|error| failed(&error))?)?;
-
-        let vocab: Map<String, Value> =
-            self.tokens().into_iter().zip((0..).map(Value::from as fn(u32) -> Value)).collect();
-        write("vocab.json", Value::Object(vocab).to_string())?;
-
-        let merges: Vec<String> = self.merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
-        write("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n")))?;
-        let special = json!({"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT});
-        write("special_tokens_map.json", pretty(&special)?)?;
-
-        let mut config = json!({
-            "add_bos_token": false,
-            "add_prefix_space": false,
-            "bos_token": END_OF_TEXT,
-            "clean_up_tokenization_spaces": false,
-            "eos_token": END_OF_TEXT,
-            "model_max_length": 1024,
-            "tokenizer_class": "GPT2Tokenizer",
-            "unk_token": END_OF_TEXT,
+        let Some(id) = configured.or(declared) else {
+            let problem = "neither config.json ('eos_token_id') nor the tokenizer's files ('eos_token') name one";
+            return Err(DataError::NoEndOfText { origin: self.origin().to_owned(), problem: problem.to_owned() });
+        };
+        let Some(Some(token)) = self.tokens.get(id as usize) else {
+            let problem =
+                format!("config.json says {id}, and the tokenizer has no such token among {}", self.tokens.len());
+            return Err(DataError::NoEndOfText { origin: self.origin().to_owned(), problem });
+        };
+        let note = declared.filter(|&declared| declared != id).map(|declared| {
+            let other = self.tokens.get(declared as usize).cloned().flatten().unwrap_or_default();
+            format!("config.json ends texts with token {id}, '{token}', and the tokenizer's files name {declared}, '{other}'; {id} is used")
         });
-        if let Some(config) = config.as_object_mut() {
-            config.extend(extra);
-        }
-        write("tokenizer_config.json", pretty(&config)?)
+        self.end_of_text = id;
+        Ok((self, note))
     }
-}
 
-/// GPT-2's printable character for every byte (`bytes_to_unicode` of its source): printable Latin-1
-/// stands for itself, the other 68 bytes take the code points from 256 on, in order.
-fn printable_alphabet() -> [char; 256] {
-    let mut next = 256_u32;
-    std::array::from_fn(|byte| {
-        let byte = u8::try_from(byte).unwrap_or(u8::MAX);
-        if matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff) {
-            char::from(byte)
-        } else {
-            next += 1;
-            char::from_u32(next - 1).unwrap_or(char::REPLACEMENT_CHARACTER)
-        }
-    })
-}
-
-/// The two parts that make a token.
-type Merge<'a> = (&'a [u8], &'a [u8]);
-
-/// The merge that made each token of two or more bytes, in rank order: its bytes, merged by every
-/// smaller rank, are just two parts.
-fn recover_merges(tokens: &[Vec<u8>]) -> Result<Vec<Merge<'_>>, DataError> {
-    let ranks: AHashMap<&[u8], usize> =
-        tokens.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank)).collect();
-    (0..tokens.len())
-        .filter(|&rank| tokens[rank].len() > 1)
-        .map(|rank| {
-            let token = tokens[rank].as_slice();
-            // Boundaries of the parts, the end included.
-            let mut cuts: Vec<usize> = (0..=token.len()).collect();
-            loop {
-                let best = (0..cuts.len().saturating_sub(2))
-                    .filter_map(|i| Some((*ranks.get(&token[cuts[i]..cuts[i + 2]])?, i)))
-                    .filter(|&(merged, _)| merged < rank)
-                    .min();
-                match best {
-                    Some((_, i)) => cuts.remove(i + 1),
-                    None => break,
-                };
-            }
-            match cuts[..] {
-                [_, middle, _] => Ok(token.split_at(middle)),
-                _ => Err(DataError::Tokenizer(format!("rank {rank} is not a merge of two smaller ranks"))),
-            }
-        })
-        .collect()
+    /// The tokenizer of a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`; none if
+    /// the folder has neither. Files of GPT-2's own tokenizer give [`Tokenizer::gpt2`].
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::TokenizerFile`] naming the file and what about it cannot be used.
+    pub fn read(folder: &Path) -> Result<Option<Self>, DataError> {
+        files::read(folder)
+    }
 }
 
 #[cfg(test)]
@@ -225,10 +284,24 @@ mod tests {
     }
 
     #[test]
-    fn special_token_is_never_made_from_text() {
+    fn special_token_is_made_from_text_only_where_that_is_asked_for() {
         let tokenizer = Tokenizer::gpt2().unwrap();
         assert_eq!(tokenizer.encode(END_OF_TEXT).unwrap(), [27, 91, 437, 1659, 5239, 91, 29]);
+        assert_eq!(tokenizer.encode_special("Hi<|endoftext|> you").unwrap(), [17_250, END_OF_TEXT_ID, 345]);
+        assert_eq!(tokenizer.literal_added("x<|endoftext|>").map(|token| token.id), Some(END_OF_TEXT_ID));
+        assert_eq!(tokenizer.literal_added("<|endoftext>"), None);
         assert_eq!(tokenizer.decode(&[END_OF_TEXT_ID]).unwrap(), END_OF_TEXT);
         assert!(matches!(tokenizer.decode(&[50_257]), Err(DataError::UnknownToken { id: 50_257, .. })));
+    }
+
+    #[test]
+    fn the_end_of_text_is_the_configurations() {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let (tokenizer, note) = tokenizer.ending_with(Some(50_256)).unwrap();
+        assert_eq!((tokenizer.end_of_text(), note), (50_256, None));
+        let (tokenizer, note) = tokenizer.ending_with(Some(0)).unwrap();
+        assert_eq!(tokenizer.end_of_text(), 0);
+        assert!(note.unwrap().contains("token 0, '!'"));
+        assert!(tokenizer.ending_with(Some(50_257)).unwrap_err().to_string().contains("50257"));
     }
 }

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod order;
+mod own_tokenizer;
 mod throughput;
 mod tokenizer;

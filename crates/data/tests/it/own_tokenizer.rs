@@ -1,0 +1,133 @@
+//! Tokenizers that models bring along, against transformers.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use gptune_data::{DataError, Tokenizer};
+use serde_json::{Map, Value};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/own_tokenizers")
+}
+
+fn expected() -> Map<String, Value> {
+    serde_json::from_slice(&fs::read(fixtures().join("expected.json")).unwrap()).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+#[test]
+fn texts_get_transformers_ids_and_come_back() {
+    let expected = expected();
+    assert_eq!(expected.keys().collect::<Vec<_>>(), ["tables", "json", "blank"]);
+    for (folder, expected) in &expected {
+        let tokenizer = Tokenizer::read(&fixtures().join(folder)).unwrap().unwrap();
+        assert!(!tokenizer.is_gpt2());
+        assert_eq!(tokenizer.vocab_size() as u64, expected["vocab_size"].as_u64().unwrap(), "{folder}");
+        let (tokenizer, note) = tokenizer.ending_with(None).unwrap();
+        assert_eq!((Value::from(tokenizer.end_of_text()), note), (expected["end_of_text"].clone(), None), "{folder}");
+        for case in expected["texts"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let plain = tokenizer.encode(text).unwrap();
+            assert_eq!(plain, ids(&case["ids"]), "{folder}: {text:?}");
+            assert_eq!(tokenizer.encode_special(text).unwrap(), ids(&case["special"]), "{folder}: {text:?}");
+            assert_eq!(tokenizer.decode(&plain).unwrap().trim_start(), text.trim_start(), "{folder}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_model_s_own_tokenizer_is_written_back_whole() {
+    for (folder, expected) in &expected() {
+        let tokenizer = Tokenizer::read(&fixtures().join(folder)).unwrap().unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let extra = Map::from_iter([("chat_template".to_owned(), Value::from("x"))]);
+        tokenizer.save(copy.path(), extra).unwrap();
+        let again = Tokenizer::read(copy.path()).unwrap().unwrap();
+        assert_eq!(again.tokens(), tokenizer.tokens());
+        assert_eq!((again.merges(), again.added()), (tokenizer.merges(), tokenizer.added()));
+        let config: Value = serde_json::from_slice(&fs::read(copy.path().join("tokenizer_config.json")).unwrap()).unwrap();
+        assert_eq!(config["chat_template"], "x");
+        let before: Map<String, Value> =
+            serde_json::from_slice(&fs::read(fixtures().join(folder).join("tokenizer_config.json")).unwrap()).unwrap();
+        assert!(before.iter().all(|(key, value)| config[key] == *value), "{config}");
+        for case in expected["texts"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            assert_eq!(again.encode_special(text).unwrap(), ids(&case["special"]), "{folder}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn files_of_gpt2_s_own_tokenizer_are_gpt2_s() {
+    let folder = tempfile::tempdir().unwrap();
+    Tokenizer::gpt2().unwrap().save(folder.path(), Map::new()).unwrap();
+    let read = || Tokenizer::read(folder.path()).unwrap().unwrap();
+    assert!(read().is_gpt2(), "all files");
+    fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+    assert!(read().is_gpt2(), "vocab.json and merges.txt");
+    fs::remove_file(folder.path().join("tokenizer_config.json")).unwrap();
+    assert!(read().is_gpt2(), "and nothing else");
+    fs::remove_file(folder.path().join("vocab.json")).unwrap();
+    assert!(Tokenizer::read(folder.path()).unwrap_err().to_string().contains("no vocab.json"));
+    fs::remove_file(folder.path().join("merges.txt")).unwrap();
+    assert!(Tokenizer::read(folder.path()).unwrap().is_none());
+}
+
+#[test]
+fn a_list_as_in_gguf_gives_the_same_tokenizer() {
+    let own = Tokenizer::read(&fixtures().join("json")).unwrap().unwrap();
+    let end = own.clone().ending_with(None).unwrap().0.end_of_text();
+    let listed =
+        Tokenizer::from_lists(Path::new("x.gguf"), &own.tokens(), own.merges(), own.added(), Some(end)).unwrap();
+    let text = "The capital <|user|> of France<|end|>";
+    assert_eq!(listed.encode(text).unwrap(), own.encode(text).unwrap());
+    assert_eq!(listed.encode_special(text).unwrap(), own.encode_special(text).unwrap());
+    assert_eq!(listed.ending_with(None).unwrap().0.end_of_text(), end);
+}
+
+/// The error of `tokenizer.json` after a change.
+fn error(change: impl FnOnce(&mut Value)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(fixtures().join("json/tokenizer.json")).unwrap()).unwrap();
+    change(&mut json);
+    fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let error = Tokenizer::read(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::TokenizerFile { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("tokenizer.json"), "{error}");
+    error
+}
+
+#[test]
+fn what_is_no_byte_level_bpe_is_refused_by_name() {
+    assert!(error(|json| json["model"] = serde_json::json!({"type": "WordPiece"})).contains("its model is WordPiece"));
+    assert!(error(|json| json["model"]["dropout"] = 0.1.into()).contains("'dropout'"));
+    assert!(error(|json| json["model"]["byte_fallback"] = true.into()).contains("'byte_fallback'"));
+    assert!(error(|json| json["pre_tokenizer"]["type"] = "Metaspace".into()).contains("its pre_tokenizer is Metaspace"));
+    assert!(error(|json| json["decoder"] = Value::Null).contains("its decoder is none"));
+    assert!(error(|json| json["model"]["vocab"]["zzz"] = 3.into()).contains("have one id, 3"));
+    assert!(error(|json| json["model"]["vocab"]["zzz"] = 4_000_000_000_u32.into()).contains("has the id 4000000000"));
+    assert!(error(|json| json["model"]["vocab"]["zzz"] = "a".into()).contains("no id that is a whole number"));
+    assert!(error(|json| json["model"]["merges"][0] = 5.into()).contains("its merge 0 is no pair"));
+    let bos = serde_json::json!({"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|end|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [330], "tokens": ["<|end|>"]}}});
+    assert!(error(|json| json["post_processor"] = bos).contains("its post_processor adds tokens"));
+}
+
+#[test]
+fn files_that_contradict_each_other_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |from: &str| fs::copy(fixtures().join(from), folder.path().join(Path::new(from).file_name().unwrap()));
+    for file in ["json/tokenizer.json", "tables/vocab.json", "tables/merges.txt"] {
+        put(file).unwrap();
+    }
+    let error = Tokenizer::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("of different tokenizers"), "{error}");
+}
