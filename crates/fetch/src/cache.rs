@@ -94,6 +94,14 @@ impl RepositoryFolder {
     }
 }
 
+/// The tag that the contents of a file in a snapshot have: the name of the blob that it is a link to. None if it is a
+/// file of its own, as where there are no symbolic links.
+pub(crate) fn tag_of(pointer: &Path) -> Option<String> {
+    let blob = pointer.is_symlink().then(|| pointer.canonicalize().ok())??;
+    let is_blob = blob.parent()?.ends_with("blobs");
+    is_blob.then(|| Some(blob.file_name()?.to_str()?.to_owned()))?
+}
+
 /// Whether this can be the name of a commit.
 pub(crate) fn is_commit(name: &str) -> bool {
     name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())

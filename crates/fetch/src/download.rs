@@ -2,33 +2,45 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use ureq::http::Uri;
 
 use super::{
+    Activity::{Checking, Receiving},
     FetchError,
     checksum::checksum,
     client::{Client, Reply, host, shown},
+    damage::stand_in,
+    record::Record,
 };
 
-/// Told how many bytes there are, and of how many if that is known.
-pub(crate) type OnBytes<'a> = &'a mut dyn FnMut(u64, Option<u64>);
+/// Told how many bytes were received or checked, and of how many if that is known.
+pub(crate) type OnBytes<'a> = &'a mut dyn FnMut(super::Activity, u64, Option<u64>);
 
 /// A file on a server.
 pub(crate) struct Source<'a> {
     pub url: &'a str,
     /// Length in bytes, if it is known beforehand.
     pub size: Option<u64>,
-    /// What the server identifies its contents by, if it does.
+    /// What the server identifies its contents by. Without, a record is made of what was received.
     pub etag: Option<&'a str>,
 }
 
 /// Where a file that will be `target` is received.
 pub(crate) fn incomplete(target: &Path) -> PathBuf {
     target.with_added_extension("incomplete")
+}
+
+/// Removes what an earlier attempt left.
+pub(crate) fn forget(target: &Path) -> Result<(), FetchError> {
+    let path = incomplete(target);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FetchError::at(&path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// How much of a file there is as long as it is being received.
@@ -58,6 +70,11 @@ pub(crate) fn download(client: &Client, source: &Source, target: &Path, on_bytes
         fs::remove_file(&path).map_err(&at)?;
     }
     result?;
+    if source.etag.is_none() {
+        let length = partial.length;
+        let mut on_bytes = |bytes| on_bytes(Checking, bytes, Some(length));
+        Record::write(&mut partial.file, target, &mut on_bytes).map_err(FetchError::at(&Record::path(target)))?;
+    }
     partial.file.sync_all().map_err(&at)?;
     drop(partial);
     fs::rename(&path, target).and_then(|()| gptune_files::sync_folder_of(target)).map_err(FetchError::at(target))
@@ -80,8 +97,10 @@ impl Partial<'_> {
             furthest = furthest.max(self.length);
             result
         })?;
-        let Some(etag) = source.etag else { return Ok(()) };
-        let actual = checksum(etag, &mut self.file, self.length).map_err(FetchError::at(self.path))?;
+        let Some(etag) = source.etag else { return self.check_looks(source) };
+        let length = self.length;
+        let mut on_bytes = |bytes| on_bytes(Checking, bytes, Some(length));
+        let actual = checksum(etag, &mut self.file, length, &mut on_bytes).map_err(FetchError::at(self.path))?;
         match actual {
             Some(actual) if actual != etag => Err(FetchError::Checksum {
                 path: self.path.to_owned(),
@@ -93,6 +112,17 @@ impl Partial<'_> {
         }
     }
 
+    /// Refuses what no file is that anybody asks for by its address.
+    fn check_looks(&mut self, source: &Source) -> Result<(), FetchError> {
+        match stand_in(&mut self.file).map_err(FetchError::at(self.path))? {
+            Some(damage) => {
+                self.truncate()?;
+                Err(FetchError::Answer { url: source.url.to_owned(), problem: format!("it is {damage}") })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Receives over one connection.
     fn receive(&mut self, client: &Client, source: &Source, on_bytes: OnBytes) -> Result<(), FetchError> {
         if source.size.is_some_and(|size| self.length > size) {
@@ -100,10 +130,10 @@ impl Partial<'_> {
         }
         let missing = if source.size == Some(self.length) { None } else { self.request(client, source)? };
         let Some((reply, size)) = missing else {
-            on_bytes(self.length, Some(self.length));
+            on_bytes(Receiving, self.length, Some(self.length));
             return Ok(());
         };
-        on_bytes(self.length, size);
+        on_bytes(Receiving, self.length, size);
         let Reply { response, uri } = reply;
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
@@ -117,7 +147,7 @@ impl Partial<'_> {
             if let Some(size) = size.filter(|&size| self.length > size) {
                 return Err(self.wrong_size(source, size, self.length));
             }
-            on_bytes(self.length, size);
+            on_bytes(Receiving, self.length, size);
         }
         match size {
             Some(size) if self.length < size => {

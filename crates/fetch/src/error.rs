@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Damaged;
+
 /// What can go wrong with a download.
 ///
 /// Every message is one sentence that names the file or address and the remedy.
@@ -33,12 +35,41 @@ pub enum FetchError {
     #[error("there is no home folder to keep downloads in; set HF_HOME to a folder for them")]
     NoHome,
     /// Downloads are switched off, and a file that is needed is not in the cache.
-    #[error("HF_HUB_OFFLINE is set, and what is needed of {repository} is not in {path}; unset it to download")]
+    #[error("HF_HUB_OFFLINE is set, and {path} has no {missing}; unset it to download")]
     Offline {
-        /// The repository.
-        repository: String,
-        /// The repository's folder in the cache.
+        /// The repository's folder in the cache, or its newest snapshot.
         path: PathBuf,
+        /// Names of the files, or the repository's if there is nothing of it.
+        missing: String,
+    },
+    /// Downloads are switched off, and a file in the cache is damaged.
+    #[error("HF_HUB_OFFLINE is set, and {0}; unset it to download the file again")]
+    OfflineDamaged(Damaged),
+    /// A snapshot lacks a file that is needed, which could not be downloaded.
+    #[error("{path} has no {missing}, which cannot be downloaded: {problem}")]
+    Incomplete {
+        /// The newest snapshot in the cache.
+        path: PathBuf,
+        /// Names of the files.
+        missing: String,
+        /// Why not.
+        problem: Box<FetchError>,
+    },
+    /// A file on this machine is damaged, and could not be downloaded again.
+    #[error("{damaged} and cannot be downloaded again: {problem}")]
+    Damaged {
+        /// The first such file.
+        damaged: Damaged,
+        /// Why not.
+        problem: Box<FetchError>,
+    },
+    /// A file that is to be checked cannot be read.
+    #[error("cannot read {path}: {source}; check its permissions, or remove it to have it downloaded again")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
     },
     /// There was no connection to the server.
     #[error("cannot reach {host}: {problem}; check the connection and try again")]

@@ -1,21 +1,28 @@
 //! The Hugging Face Hub.
 
+mod check;
+
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde_json::Value;
 
 use super::{
-    FetchError, Patience, Progress,
-    cache::{RepositoryFolder, is_commit},
+    Activity::{Checking, Receiving},
+    Checks, FetchError, Patience, Progress,
+    cache::{self, RepositoryFolder, is_commit},
+    checksum::is_checksum,
     client::{Client, Reply},
-    download::{Source, download, received},
+    download::{OnBytes, Source, download, forget, received},
     is_safe, lock, percent_encode,
 };
+pub use check::Check;
 
 /// The public Hub.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -29,6 +36,9 @@ pub struct Hub {
     offline: bool,
     symlinks: bool,
     patience: Patience,
+    checks: Checks,
+    /// If all is to be downloaded anew, the blobs that were.
+    anew: Option<Arc<Mutex<BTreeSet<PathBuf>>>>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -75,7 +85,22 @@ impl Hub {
             offline: is_set(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]),
             symlinks: !is_set(&["HF_HUB_DISABLE_SYMLINKS"]),
             patience,
+            checks: Checks::default(),
+            anew: None,
         }
+    }
+
+    /// The same with a memory of which files were checked.
+    #[must_use]
+    pub fn with_checks(self, checks: Checks) -> Self {
+        Self { checks, ..self }
+    }
+
+    /// The same, but what is in the cache is downloaded all the same and replaced, each file once. Nothing in the cache
+    /// stands in for a Hub that cannot be asked.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self { anew: Some(Arc::default()), ..self }
     }
 
     /// Whether downloads are switched off.
@@ -92,7 +117,7 @@ impl Hub {
     }
 
     /// The requests that [`Hub::fetch`] makes for these files if none is in the cache. Which commit is the newest
-    /// is what the first one asks.
+    /// is what the first one asks. A name in braces stands for files that its answer tells.
     ///
     /// # Errors
     ///
@@ -101,7 +126,9 @@ impl Hub {
         self.folder(repository)?;
         let mut requests = vec![format!("GET {}", self.listing_url(repository))];
         for file in files {
-            let url = self.file_url(repository, "{commit}", file);
+            let is_placeholder = file.starts_with('{') && file.ends_with('}');
+            let folder = self.file_url(repository, "{commit}", "");
+            let url = folder + &if is_placeholder { (*file).to_owned() } else { percent_encode(file) };
             requests.extend([format!("HEAD {url}"), format!("GET {url}")]);
         }
         Ok(requests)
@@ -117,18 +144,19 @@ impl Hub {
     pub fn list(&self, repository: &str) -> Result<Listing, FetchError> {
         let folder = self.folder(repository)?;
         self.ask(repository).or_else(|error| {
-            let snapshot = cached_instead(&folder, &[], error)?;
+            let snapshot = self.cached_instead(&folder, [&[], &[]], error, &mut |_| {})?;
             Ok(Listing { repository: repository.to_owned(), commit: None, files: files_in(&snapshot) })
         })
     }
 
-    /// Fetches files of a repository's newest commit into the cache, those of them that are not there,
+    /// Fetches files of a repository's newest commit into the cache, those of them that are not there or are damaged,
     /// and returns the snapshot's folder. An `optional` file that the repository does not have is passed
-    /// over. If the Hub cannot be asked or refuses, a snapshot in the cache that has the `required` files will do.
+    /// over. If the Hub cannot be asked or refuses, a snapshot in the cache that has the `required` files, and
+    /// none of them damaged, will do.
     ///
     /// # Errors
     ///
-    /// [`FetchError`]; what was received is kept and used by the next attempt.
+    /// [`FetchError`], which names the file of the cache that is missing or damaged; what was received is kept and used by the next attempt.
     pub fn fetch(
         &self,
         repository: &str,
@@ -144,7 +172,7 @@ impl Hub {
                 self.make_newest(&listing)?;
                 Ok(snapshot)
             }
-            Err(error) => cached_instead(&folder, required, error),
+            Err(error) => self.cached_instead(&folder, [required, optional], error, progress),
         }
     }
 
@@ -166,8 +194,8 @@ impl Hub {
         check_names(required.iter().chain(optional))?;
         let Some(commit) = commit else {
             // Where the cache does not do, the Hub says again why it cannot help, or does.
-            let cached = cached_with(&folder, required);
-            return cached.map_or_else(|| self.fetch(repository, required, optional, progress), Ok);
+            let cached = self.cached_with(&folder, [required, optional], progress);
+            return cached.or_else(|_| self.fetch(repository, required, optional, progress));
         };
         let listed = |file: &&str| files.iter().any(|listed| listed == file);
         if let Some(file) = required.iter().find(|file| !listed(file)) {
@@ -202,32 +230,55 @@ impl Hub {
         let url = self.file_url(repository, commit, file);
         let explain = |error| self.explain(error, repository, Some(file));
         let Remote { etag, size } = client.patience.retry(|_| remote(client, &url)).map_err(explain)?;
-        let is_whole = |path: &Path| {
-            path.metadata().is_ok_and(|found| found.is_file() && size.is_none_or(|size| found.len() == size))
-        };
         let pointer = folder.snapshot(commit).join(file);
-        if is_whole(&pointer) {
-            return Ok(());
-        }
         let blob = folder.blob(&etag);
-        let mut on_bytes = |bytes, total| progress(Progress { file, bytes, total });
-        // The lock of huggingface_hub, which does not fetch a file either as long as it is taken.
-        let _lock = lock::acquire(&folder.lock(&etag), || on_bytes(received(&blob), size))?;
-        if is_whole(&pointer) {
+        let mut on_bytes = |activity, bytes, total| progress(Progress { file, activity, bytes, total });
+        let is_due = || match &self.anew {
+            Some(done) => !done.lock().unwrap_or_else(PoisonError::into_inner).contains(&blob),
+            None => false,
+        };
+        if !is_due() && self.is_sound(&pointer, &etag, size, &mut on_bytes)? {
             return Ok(());
         }
-        if !is_whole(&blob) {
+        // The lock of huggingface_hub, which does not fetch a file either as long as it is taken.
+        let _lock = lock::acquire(&folder.lock(&etag), || on_bytes(Receiving, received(&blob), size))?;
+        if !is_due() && self.is_sound(&pointer, &etag, size, &mut on_bytes)? {
+            return Ok(());
+        }
+        if is_due() || !self.is_sound(&blob, &etag, size, &mut on_bytes)? {
+            if is_due() {
+                forget(&blob)?;
+            }
             let source = Source { url: &url, size, etag: Some(&etag) };
             download(client, &source, &blob, &mut on_bytes).map_err(explain)?;
+            self.checks.passed(&blob, &etag);
+            if let Some(done) = &self.anew {
+                done.lock().unwrap_or_else(PoisonError::into_inner).insert(blob);
+            }
         }
-        folder.link(&etag, commit, file, self.symlinks)
+        folder.link(&etag, commit, file, self.symlinks)?;
+        // Where it is no link, nothing but this tells later what it has to be.
+        self.checks.passed(&pointer, &etag);
+        Ok(())
+    }
+
+    /// Whether a file in the cache is the one that the Hub gives this tag and size.
+    fn is_sound(&self, path: &Path, etag: &str, size: Option<u64>, on_bytes: OnBytes) -> Result<bool, FetchError> {
+        if !path.is_file() {
+            return Ok(false);
+        }
+        // The Hub may have other tags for the same contents by now, and those of the blob are as good.
+        let own = cache::tag_of(path).filter(|own| is_checksum(own));
+        let tag = own.as_deref().unwrap_or(etag);
+        let damage = self.checks.damage(path, tag, size, &mut |bytes, total| on_bytes(Checking, bytes, Some(total)));
+        Ok(damage.map_err(|source| FetchError::Read { path: path.to_owned(), source })?.is_none())
     }
 
     /// Asks the Hub for the newest commit of a repository.
     fn ask(&self, repository: &str) -> Result<Listing, FetchError> {
         if self.offline {
             let path = self.folder(repository)?.root().to_owned();
-            return Err(FetchError::Offline { repository: repository.to_owned(), path });
+            return Err(FetchError::Offline { path, missing: format!("copy of {repository}") });
         }
         let client = self.client()?;
         let url = self.listing_url(repository);
@@ -297,6 +348,12 @@ impl Listing {
         &self.files
     }
 
+    /// Whether it is of the cache, because the Hub could not be asked: the repository may have more.
+    #[must_use]
+    pub fn is_of_cache(&self) -> bool {
+        self.commit.is_none()
+    }
+
     fn parse(repository: &str, answer: &[u8]) -> Option<Self> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
         let commit = answer.get("sha")?.as_str().filter(|commit| is_commit(commit))?.to_owned();
@@ -304,19 +361,6 @@ impl Listing {
         let files = files.map(|file| Some(file.get("rfilename")?.as_str()?.to_owned())).collect::<Option<_>>()?;
         Some(Self { repository: repository.to_owned(), commit: Some(commit), files })
     }
-}
-
-/// The newest snapshot in the cache if it has these files, in place of the Hub that could not be asked. What the user
-/// has to correct is said all the same.
-fn cached_instead(folder: &RepositoryFolder, required: &[&str], error: FetchError) -> Result<PathBuf, FetchError> {
-    match error {
-        FetchError::Address { .. } | FetchError::Token => Err(error),
-        _ => cached_with(folder, required).ok_or(error),
-    }
-}
-
-fn cached_with(folder: &RepositoryFolder, required: &[&str]) -> Option<PathBuf> {
-    folder.newest().filter(|snapshot| required.iter().all(|file| snapshot.join(file).is_file()))
 }
 
 fn check_names<'a>(mut names: impl Iterator<Item = &'a &'a str>) -> Result<(), FetchError> {

@@ -1,36 +1,56 @@
 //! Downloads: models from the Hugging Face Hub into Hugging Face's own cache, and plain files.
 //!
 //! - [`Hub`]: repositories of models, in the cache that `huggingface_hub` and `transformers` share;
-//! - [`fetch_files`]: files from a list of base addresses into a folder;
+//! - [`PlainFiles`]: files from a list of base addresses into a folder;
+//! - [`Checks`]: which of these files were found to be what was downloaded;
 //! - [`gpt2_repository`], [`OpenAi`]: where GPT-2's released weights are.
 //!
 //! A file is received as `<name>.incomplete` next to where it belongs, is checked, and only then gets
 //! its name. What a broken download has left is the beginning of the next one. Of several processes
 //! that want the same file, one fetches it and the others wait.
+//!
+//! A file that is there is checked again when it is used: against the name of its blob, which the Hub makes of the
+//! contents, or against the record that was made when it was received.
 
 mod cache;
+mod checks;
 mod checksum;
 mod client;
+mod damage;
 mod download;
 mod error;
 mod gpt2;
 mod hub;
 mod lock;
 mod plain;
+mod record;
 
+pub use checks::Checks;
 pub use client::Patience;
+pub use damage::{Damage, Damaged};
 pub use error::FetchError;
 pub use gpt2::{GPT2_NAMES, OpenAi, gpt2_repository};
-pub use hub::{Hub, Listing};
-pub use plain::fetch_files;
+pub use hub::{Check, Hub, Listing};
+pub use plain::PlainFiles;
 
-/// How far the download of a file has come.
+/// What is being done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It comes from a server, here or in a process that is waited for.
+    Receiving,
+    /// It is on this machine, and is read for its checksum.
+    Checking,
+}
+
+/// How far the download or the check of a file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// Name of the file.
     pub file: &'a str,
-    /// Bytes on disk, including those of an earlier, broken download. Fewer than before if the server
-    /// could only begin again.
+    /// What is being done with it.
+    pub activity: Activity,
+    /// When it is received, bytes on disk, including those of an earlier, broken download. Fewer than before if the
+    /// server could only begin again. When it is checked, bytes that were read.
     pub bytes: u64,
     /// Bytes of the whole file, if the server says.
     pub total: Option<u64>,

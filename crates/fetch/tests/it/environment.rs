@@ -11,7 +11,7 @@ use std::{
 use gptune_fetch::{FetchError, Hub};
 
 use crate::{
-    fake_hub::{Fixture, LARGE, PATIENCE, REPOSITORY, SIZE, etag},
+    fake_hub::{COMMIT, Fixture, LARGE, PATIENCE, REPOSITORY, SIZE, etag, nothing_received},
     server::Reply,
 };
 
@@ -35,16 +35,21 @@ fn offline_means_what_it_means_elsewhere() {
     let snapshot = fixture.hub().fetch(REPOSITORY, &["config.json", LARGE], &[], &mut |_| {}).unwrap();
     let before = fixture.server.requests().len();
     let hub = offline("1");
-    let found = hub.fetch(REPOSITORY, &["config.json", LARGE], &["empty"], &mut |_| unreachable!()).unwrap();
+    let found = hub.fetch(REPOSITORY, &["config.json", LARGE], &["empty"], &mut nothing_received).unwrap();
     assert_eq!(found, snapshot);
     assert_eq!(hub.list(REPOSITORY).unwrap().files(), ["config.json", LARGE, "onnx/a b.txt"]);
     assert_eq!(hub.cached(REPOSITORY), Some(snapshot));
     // Not all of what is asked for.
     let error = hub.fetch(REPOSITORY, &["config.json", "empty"], &[], &mut |_| {}).unwrap_err();
-    assert!(matches!(error, FetchError::Offline { .. }), "{error}");
+    assert!(matches!(&error, FetchError::Offline { missing, .. } if missing == "empty"), "{error}");
     // A link to nothing is nothing.
     fs::remove_file(fixture.repository().join("blobs").join(etag(LARGE))).unwrap();
-    assert!(matches!(hub.fetch(REPOSITORY, &[LARGE], &[], &mut |_| {}), Err(FetchError::Offline { .. })));
+    let error = hub.fetch(REPOSITORY, &["config.json", LARGE], &[], &mut |_| {}).unwrap_err();
+    let place = fixture.repository().join("snapshots").join(COMMIT);
+    assert_eq!(
+        error.to_string(),
+        format!("HF_HUB_OFFLINE is set, and {} has no {LARGE}; unset it to download", place.display())
+    );
     assert_eq!(fixture.server.requests().len(), before);
 }
 
@@ -60,13 +65,16 @@ fn cache_serves_when_the_hub_cannot() {
     assert_eq!(hub.list(REPOSITORY).unwrap().files(), [LARGE]);
     let start = Instant::now();
     let error = hub.fetch(REPOSITORY, &["config.json"], &[], &mut |_| {}).unwrap_err();
-    assert!(error.to_string().starts_with(&format!("cannot reach 127.0.0.1:{port}: ")), "{error}");
+    let place = format!(" has no config.json, which cannot be downloaded: cannot reach 127.0.0.1:{port}: ");
+    assert!(error.to_string().contains(&place), "{error}");
     assert!(error.to_string().ends_with("; check the connection and try again"), "{error}");
     assert!(start.elapsed() < PATIENCE.stall, "nobody there is no reason to wait");
 
     let hub = fixture.hub_with(&[("HF_ENDPOINT", "http://no-such-host.invalid")], PATIENCE);
     let error = hub.fetch(REPOSITORY, &["config.json"], &[], &mut |_| {}).unwrap_err();
-    assert!(matches!(&error, FetchError::Unreachable { host, .. } if host == "no-such-host.invalid"), "{error}");
+    let FetchError::Incomplete { missing, problem, .. } = &error else { panic!("{error}") };
+    assert_eq!(missing, "config.json");
+    assert!(matches!(&**problem, FetchError::Unreachable { host, .. } if host == "no-such-host.invalid"), "{error}");
 
     // Somebody who does not speak TLS. There is no use in asking again.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use gptune_fetch::{FetchError, Hub, Patience};
+use gptune_fetch::{Activity, Checks, FetchError, Hub, Patience, Progress};
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -60,6 +60,11 @@ pub fn large() -> &'static [u8] {
 /// SHA-256 of what is on the content delivery network, else git's checksum.
 pub fn etag(name: &str) -> &'static str {
     &ETAGS[name]
+}
+
+/// For a fetch that only checks what is there.
+pub fn nothing_received(progress: Progress<'_>) {
+    assert_eq!(progress.activity, Activity::Checking, "{progress:?}");
 }
 
 /// An answer like the Hub's.
@@ -157,6 +162,15 @@ impl Fixture {
         Hub::from_variables(|name| variables.get(name).cloned(), patience)
     }
 
+    /// The Hub as another process sees it that finds the stamps of those before.
+    pub fn hub_with_stamps(&self) -> Hub {
+        self.hub().with_checks(Checks::remembered_in(self.stamps()))
+    }
+
+    pub fn stamps(&self) -> PathBuf {
+        self.folder.path().join("checked")
+    }
+
     pub fn fetch_large(&self) -> Result<PathBuf, FetchError> {
         self.hub().fetch(REPOSITORY, &[LARGE], &[], &mut |_| {})
     }
@@ -164,6 +178,11 @@ impl Fixture {
     /// The repository's folder in the cache.
     pub fn repository(&self) -> PathBuf {
         self.folder.path().join("hub/models--owner--name")
+    }
+
+    /// Where the contents of a file are.
+    pub fn blob(&self, name: &str) -> PathBuf {
+        self.repository().join("blobs").join(etag(name))
     }
 
     pub fn partial(&self) -> PathBuf {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    fake_hub::{Fixture, LARGE, PATIENCE, REPOSITORY},
+    fake_hub::{Fixture, LARGE, PATIENCE, REPOSITORY, nothing_received},
     server::Reply,
 };
 
@@ -55,10 +55,10 @@ fn is_found_by_this() {
         fixture.assert_complete(&snapshot);
         assert_eq!(fixture.server.starts(), [None]);
         let files = ["config.json", LARGE, "onnx/a b.txt"];
-        let found = fixture.hub().fetch(REPOSITORY, &files, &[], &mut |_| unreachable!()).unwrap();
+        let found = fixture.hub().fetch(REPOSITORY, &files, &[], &mut nothing_received).unwrap();
         assert_eq!(found, snapshot);
         let hub = fixture.hub_with(&[("HF_HUB_OFFLINE", "1")], PATIENCE);
-        assert_eq!(hub.fetch(REPOSITORY, &files, &[], &mut |_| unreachable!()).unwrap(), snapshot);
+        assert_eq!(hub.fetch(REPOSITORY, &files, &[], &mut nothing_received).unwrap(), snapshot);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod contents;
+mod damage;
 mod environment;
 mod fake_hub;
 mod interoperation;

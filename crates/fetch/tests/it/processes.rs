@@ -48,6 +48,24 @@ fn two_processes() {
 }
 
 #[test]
+fn two_processes_repair_once() {
+    let fixture = slow();
+    fixture.fetch_large().unwrap();
+    let cut = &large()[..1000];
+    fs::write(fixture.blob(LARGE), cut).unwrap();
+    let mut children = [start_child(&fixture), start_child(&fixture)];
+    // Whoever reads meanwhile sees the old file or the new one.
+    while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        let bytes = fs::read(fixture.blob(LARGE)).unwrap();
+        assert!(bytes == cut || bytes == large(), "{} bytes", bytes.len());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+    assert_eq!(fixture.server.starts(), [None; 2]);
+    fixture.assert_complete(&fixture.hub().cached(REPOSITORY).unwrap());
+}
+
+#[test]
 fn eight_threads() {
     let fixture = slow();
     let together = Barrier::new(8);
