@@ -5,6 +5,7 @@
 //! models--owner--name/refs/main                    the commit that was the newest when last asked
 //! models--owner--name/blobs/<etag>                 contents
 //! models--owner--name/snapshots/<commit>/<file>    links to ../../blobs/<etag>
+//! models--owner--name/.no_exist/<commit>/<file>    empty, for a file that the commit is known not to have
 //! ```
 
 use std::{
@@ -41,6 +42,23 @@ impl RepositoryFolder {
 
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.root.join("snapshots").join(commit)
+    }
+
+    /// Whether a commit is known not to have a file.
+    pub fn is_absent(&self, commit: &str, file: &str) -> bool {
+        self.absence(commit, file).is_file()
+    }
+
+    /// Notes that a commit does not have a file. If that fails, the Hub is asked again.
+    pub fn note_absent(&self, commit: &str, file: &str) {
+        let path = self.absence(commit, file);
+        if let Some(folder) = path.parent().filter(|_| !path.exists()) {
+            _ = fs::create_dir_all(folder).and_then(|()| gptune_files::write(&path, b""));
+        }
+    }
+
+    fn absence(&self, commit: &str, file: &str) -> PathBuf {
+        self.root.join(".no_exist").join(commit).join(file)
     }
 
     /// The newest snapshot that is known of.

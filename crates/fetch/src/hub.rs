@@ -1,6 +1,7 @@
 //! The Hugging Face Hub.
 
 mod check;
+mod listing;
 
 use std::{
     collections::BTreeSet,
@@ -11,18 +12,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde_json::Value;
-
 use super::{
     Activity::{Checking, Receiving},
     Checks, FetchError, Patience, Progress,
-    cache::{self, RepositoryFolder, is_commit},
+    cache::{self, RepositoryFolder},
     checksum::is_checksum,
     client::{Client, Reply},
     download::{OnBytes, Source, download, forget, received},
     is_safe, lock, percent_encode,
 };
 pub use check::Check;
+pub use listing::Listing;
+use listing::files_in;
 
 /// The public Hub.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -124,7 +125,7 @@ impl Hub {
     /// [`FetchError::RepositoryName`].
     pub fn requests(&self, repository: &str, files: &[&str]) -> Result<Vec<String>, FetchError> {
         self.folder(repository)?;
-        let mut requests = vec![format!("GET {}", self.listing_url(repository))];
+        let mut requests = vec![format!("GET {}", self.listing_url(repository, "main"))];
         for file in files {
             let is_placeholder = file.starts_with('{') && file.ends_with('}');
             let folder = self.file_url(repository, "{commit}", "");
@@ -205,6 +206,7 @@ impl Hub {
         for file in required.iter().chain(optional.iter().filter(|file| listed(file))) {
             self.fetch_file(&client, &folder, (repository, commit, file), progress)?;
         }
+        optional.iter().filter(|file| !listed(file)).for_each(|file| folder.note_absent(commit, file));
         Ok(folder.snapshot(commit))
     }
 
@@ -276,12 +278,17 @@ impl Hub {
 
     /// Asks the Hub for the newest commit of a repository.
     fn ask(&self, repository: &str) -> Result<Listing, FetchError> {
+        self.ask_at(repository, "main")
+    }
+
+    /// Asks the Hub which files a commit has.
+    fn ask_at(&self, repository: &str, revision: &str) -> Result<Listing, FetchError> {
         if self.offline {
             let path = self.folder(repository)?.root().to_owned();
             return Err(FetchError::Offline { path, missing: format!("copy of {repository}") });
         }
         let client = self.client()?;
-        let url = self.listing_url(repository);
+        let url = self.listing_url(repository, revision);
         let answer = client.patience.retry(|_| {
             let Reply { mut response, uri } = client.get(&url, 0)?.check()?;
             response.body_mut().read_to_vec().map_err(|error| client.fault(&uri, error))
@@ -296,8 +303,8 @@ impl Hub {
         self.token.iter().try_fold(client, |client, token| client.with_token(&self.endpoint, token))
     }
 
-    fn listing_url(&self, repository: &str) -> String {
-        format!("{}/api/models/{repository}/revision/main", self.endpoint)
+    fn listing_url(&self, repository: &str, revision: &str) -> String {
+        format!("{}/api/models/{repository}/revision/{revision}", self.endpoint)
     }
 
     fn file_url(&self, repository: &str, commit: &str, file: &str) -> String {
@@ -332,37 +339,6 @@ impl Hub {
     }
 }
 
-/// The files of a repository at one commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    repository: String,
-    /// None if it is of the cache, and not of the Hub.
-    commit: Option<String>,
-    files: Vec<String>,
-}
-
-impl Listing {
-    /// Names of the files, with `/` between folders.
-    #[must_use]
-    pub fn files(&self) -> &[String] {
-        &self.files
-    }
-
-    /// Whether it is of the cache, because the Hub could not be asked: the repository may have more.
-    #[must_use]
-    pub fn is_of_cache(&self) -> bool {
-        self.commit.is_none()
-    }
-
-    fn parse(repository: &str, answer: &[u8]) -> Option<Self> {
-        let answer: Value = serde_json::from_slice(answer).ok()?;
-        let commit = answer.get("sha")?.as_str().filter(|commit| is_commit(commit))?.to_owned();
-        let files = answer.get("siblings")?.as_array()?.iter();
-        let files = files.map(|file| Some(file.get("rfilename")?.as_str()?.to_owned())).collect::<Option<_>>()?;
-        Some(Self { repository: repository.to_owned(), commit: Some(commit), files })
-    }
-}
-
 fn check_names<'a>(mut names: impl Iterator<Item = &'a &'a str>) -> Result<(), FetchError> {
     match names.find(|name| !is_safe(name)) {
         Some(name) => Err(FetchError::FileName { name: (*name).to_owned() }),
@@ -391,26 +367,6 @@ fn remote(client: &Client, url: &str) -> Result<Remote, FetchError> {
         return Err(FetchError::Answer { url: url.to_owned(), problem });
     }
     Ok(Remote { etag: etag.to_owned(), size })
-}
-
-/// The files in a folder and those within it, as paths with `/`.
-fn files_in(folder: &Path) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut folders = vec![(folder.to_owned(), String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let path = format!("{prefix}{name}");
-            // A link to a folder could lead in circles, and the cache has none.
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push((entry.path(), format!("{path}/")));
-            } else if entry.path().is_file() {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    files
 }
 
 /// A path with `~` at its beginning replaced by the home folder.

@@ -75,16 +75,48 @@ impl Hub {
     ) -> Result<PathBuf, FetchError> {
         super::check_names(files.iter())?;
         let folder = self.folder(repository)?;
-        let snapshot = folder.newest().filter(|_| !self.offline);
-        let commit = snapshot.as_ref().and_then(|snapshot| snapshot.file_name()?.to_str());
-        let (Some(snapshot), Some(commit)) = (&snapshot, commit) else {
+        let newest = folder.newest().filter(|_| !self.offline);
+        let Some((snapshot, commit)) = newest.as_deref().and_then(with_commit) else {
             return self.fetch(repository, files, &[], progress);
         };
         let client = self.client()?;
         for file in files {
             self.fetch_file(&client, &folder, (repository, commit, file), progress)?;
         }
-        Ok(snapshot.clone())
+        Ok(snapshot.to_owned())
+    }
+
+    /// Of these files, those that the newest snapshot in the cache does not have and that its commit may have. Asks
+    /// nobody. Empty if there is no snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::RepositoryName`] and [`FetchError::NoHome`].
+    pub fn undetermined<'a>(&self, repository: &str, files: &[&'a str]) -> Result<Vec<&'a str>, FetchError> {
+        let folder = self.folder(repository)?;
+        let newest = folder.newest();
+        let Some((snapshot, commit)) = newest.as_deref().and_then(with_commit) else { return Ok(Vec::new()) };
+        let is_open = |file: &&&str| !snapshot.join(file).exists() && !folder.is_absent(commit, file);
+        Ok(files.iter().filter(is_open).copied().collect())
+    }
+
+    /// Fetches files that the newest snapshot in the cache does not have, at its commit; those that the commit does not
+    /// have either are passed over, and it is noted that there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`], in particular if the Hub cannot be asked.
+    pub fn complete(
+        &self,
+        repository: &str,
+        files: &[&str],
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), FetchError> {
+        let newest = self.folder(repository)?.newest();
+        let Some((_, commit)) = newest.as_deref().and_then(with_commit) else { return Ok(()) };
+        // Not the newest of the Hub, because all files of a model are of one commit.
+        let listing = self.ask_at(repository, commit)?;
+        self.fetch_listed(&listing, &[], files, progress).map(drop)
     }
 
     /// The newest snapshot in the cache if it has these files, in place of the Hub that could not be asked. What the
@@ -154,6 +186,11 @@ impl Hub {
         };
         found.map_err(|source| FetchError::Read { path, source })
     }
+}
+
+/// A snapshot's folder and the commit that it is named for.
+fn with_commit(snapshot: &Path) -> Option<(&Path, &str)> {
+    Some((snapshot, snapshot.file_name()?.to_str()?))
 }
 
 fn damaged(snapshot: &Path, file: &str, damage: Damage) -> Damaged {

@@ -233,3 +233,23 @@ fn tags_that_are_no_checksums_are_names_only() {
     assert!(fixture.repository().join("blobs").join(tag).is_file());
     assert!(snapshot.ends_with(COMMIT));
 }
+
+#[test]
+fn what_a_commit_does_not_have_is_asked_for_once() {
+    let fixture = Fixture::new(|_, reply| reply);
+    let hub = fixture.hub();
+    let wanted = ["config.json", "onnx/a b.txt", "merges.txt"];
+    assert_eq!(hub.undetermined(REPOSITORY, &wanted).unwrap(), [""; 0], "there is no snapshot yet");
+    hub.fetch(REPOSITORY, &[LARGE], &["vocab.json"], &mut |_| {}).unwrap();
+    assert_eq!(hub.undetermined(REPOSITORY, &[LARGE, "vocab.json"]).unwrap(), [""; 0]);
+    assert_eq!(hub.undetermined(REPOSITORY, &wanted).unwrap(), wanted);
+    hub.complete(REPOSITORY, &wanted, &mut |_| {}).unwrap();
+    assert_eq!(hub.undetermined(REPOSITORY, &wanted).unwrap(), [""; 0]);
+    let snapshot = hub.cached(REPOSITORY).unwrap();
+    assert_eq!(fs::read(snapshot.join("onnx/a b.txt")).unwrap(), FILES["onnx/a b.txt"]);
+    // Where other programs look for it.
+    assert!(fixture.repository().join(".no_exist").join(COMMIT).join("merges.txt").is_file());
+    let offline = fixture.hub_with(&[("HF_HUB_OFFLINE", "1")], PATIENCE);
+    assert!(matches!(offline.complete(REPOSITORY, &["empty"], &mut |_| {}), Err(FetchError::Offline { .. })));
+    assert!(!fixture.repository().join(".no_exist").join(COMMIT).join("empty").exists());
+}

@@ -72,7 +72,10 @@ pub fn answer(request: &Request) -> Reply {
     let path = request.path.split('?').next().unwrap();
     let host = request.header("host").unwrap().replace("127.0.0.1", "localhost");
     let resolve = format!("/{REPOSITORY}/resolve/");
-    if path == format!("/api/models/{REPOSITORY}/revision/main") {
+    if ["main", COMMIT]
+        .map(|revision| format!("/api/models/{REPOSITORY}/revision/{revision}"))
+        .contains(&path.to_owned())
+    {
         let siblings: Vec<_> = FILES.keys().map(|name| json!({"rfilename": name})).collect();
         let body = json!({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).to_string().into_bytes();
         Reply { body, ..Reply::new(200).header("Content-Type", "application/json") }
