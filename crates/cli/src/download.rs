@@ -1,12 +1,19 @@
 //! What is not on this machine: models of the Hub, OpenAI's release, and data.
 
-use std::path::{Path, PathBuf};
+mod bars;
+mod repository;
 
-use anyhow::{Context, Result, bail};
-use gptune_fetch::{GPT2_NAMES, Hub, OpenAi, Patience, Progress, fetch_files, gpt2_repository};
-use gptune_weights::{SHARD_INDEX, WEIGHT_FILES, check_config, shards};
-use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    path::{Path, PathBuf},
+    slice,
+    sync::OnceLock,
+};
 
+use anyhow::{Context, Result};
+use gptune_fetch::{Checks, Damaged, OpenAi, Patience, PlainFiles, Progress, gpt2_repository};
+use gptune_weights::WEIGHT_FILES;
+
+use self::bars::Bars;
 use crate::console;
 
 /// Data that is somebody else's: its name, where it is, and its file.
@@ -66,106 +73,178 @@ impl Remote {
         Some(Self::Data { name, folder: mirror.unwrap_or(folder).to_owned(), file })
     }
 
-    /// Where it is on this machine, if it is: nobody is asked.
+    /// Where it is on this machine, if it is, and is what was downloaded: nobody is asked. A large file is read for its
+    /// checksum the first time.
     pub(crate) fn on_this_machine(&self) -> Result<Option<PathBuf>> {
-        match self {
-            Self::Hub { repository } => {
-                let hub = Hub::from_env();
-                // The released models were repositories without an owner once.
-                let old = repository.strip_prefix("openai-community/");
-                let names = [Some(repository.as_str()), old].into_iter().flatten();
-                Ok(names.filter_map(|name| hub.cached(name)).find(|folder| is_whole(folder)))
-            }
-            Self::OpenAi { size, .. } => {
-                let folder = cache()?.join("openai").join(size);
-                Ok(OpenAi::FILES.iter().all(|file| folder.join(file).is_file()).then_some(folder))
-            }
-            Self::Data { name, file, .. } => {
-                let path = cache()?.join("data").join(name).join(file);
-                Ok(path.is_file().then_some(path))
-            }
+        Ok(self.find(&mut Bars::default())?.filter(Found::is_sound).map(|found| found.place))
+    }
+
+    /// The files on this machine that are not what was downloaded: why it is not there for others.
+    pub(crate) fn damage(&self) -> Result<Vec<Damaged>> {
+        Ok(self.find(&mut Bars::default())?.map_or_else(Vec::new, |found| found.damaged))
+    }
+
+    /// What is on this machine, whatever its state.
+    fn find(&self, bars: &mut Bars) -> Result<Option<Found>> {
+        let mut progress = |progress: Progress<'_>| bars.show(progress);
+        let Some(plain) = self.plain()? else { return repository::find(self.name(), &mut progress) };
+        if !plain.names.iter().all(|file| plain.folder.join(file).is_file()) {
+            return Ok(None);
         }
+        let damaged = plain.with_files(|files| files.check(&mut progress))?;
+        Ok(Some(Found { place: plain.place, damaged, ..Found::default() }))
     }
 
     /// The requests of a download.
     pub(crate) fn requests(&self) -> Result<Vec<String>> {
-        let get = |folder: &str, file: &str| format!("GET {}/{file}", folder.trim_end_matches('/'));
-        Ok(match self {
-            Self::Hub { repository } => {
-                // Which files another repository has, the first request tells.
-                let weights = if is_released(repository) { WEIGHT_FILES[0] } else { "{weights}" };
-                let files = ["config.json", weights, "tokenizer_config.json"];
-                Hub::from_env().requests(repository, &files)?
-            }
-            Self::OpenAi { folders, .. } => {
-                let first = folders.first().map_or("", String::as_str);
-                OpenAi::FILES.iter().map(|file| get(first, file)).collect()
-            }
-            Self::Data { folder, file, .. } => vec![get(folder, file)],
+        let Some(plain) = self.plain()? else {
+            // Which files another repository has, the first request tells.
+            let released = ["config.json", WEIGHT_FILES[0], repository::OPTIONAL[0]];
+            let other = ["config.json", "{tokenizer}", "{weights}"];
+            let files = if repository::is_released(self.name()) { released } else { other };
+            return Ok(repository::hub().requests(self.name(), &files)?);
+        };
+        let folder = plain.bases.first().map_or("", |folder| folder.trim_end_matches('/'));
+        Ok(plain.names.iter().map(|file| format!("GET {folder}/{file}")).collect())
+    }
+
+    /// What the requests do not say: which files they are for depends on the answers.
+    pub(crate) fn outline(&self) -> Option<String> {
+        let is_open = matches!(self, Self::Hub { repository } if !repository::is_released(repository));
+        is_open.then(|| {
+            format!(
+                "config.json is read first, and anything but a GPT-2 is refused before weights are downloaded; {{weights}} \
+                 is the first of {} that the repository has, with its shards, and {{tokenizer}} those of {}",
+                WEIGHT_FILES.join(", "),
+                repository::OPTIONAL.join(", ")
+            )
         })
     }
 
-    /// The place on this machine, after a download if need be.
+    /// The place on this machine, after a download if need be. What is damaged is downloaded again, with a note.
     pub(crate) fn fetch(&self) -> Result<PathBuf> {
-        if let Some(path) = self.on_this_machine()? {
-            return Ok(path);
-        }
         let mut bars = Bars::default();
-        let mut progress = |progress: Progress<'_>| bars.show(progress);
+        match self.find(&mut bars)? {
+            Some(found) => self.mend(found, &mut bars),
+            None => self.download(false, &mut bars),
+        }
+    }
+
+    /// The same, and whether anything was downloaded: all of it if `anew`. Where nothing on this machine tells whether
+    /// a file is what it should be, the Hub is asked.
+    pub(crate) fn fetch_with_care(&self, anew: bool) -> Result<(PathBuf, bool)> {
+        let mut bars = Bars::default();
+        let found = if anew { None } else { self.find(&mut bars)? };
+        let was_there = found.is_some();
+        let path = match found {
+            Some(found) => {
+                if !found.unknown.is_empty() {
+                    repository::confirm(&found, &mut |progress| bars.show(progress));
+                }
+                self.mend(found, &mut bars)?
+            }
+            None => self.download(anew, &mut bars)?,
+        };
+        Ok((path, !was_there || bars.received))
+    }
+
+    fn mend(&self, found: Found, bars: &mut Bars) -> Result<PathBuf> {
+        if found.is_sound() {
+            return Ok(found.place);
+        }
+        if !self.is_offline() {
+            for damaged in &found.damaged {
+                console::note(&format!("{damaged}; downloading it again"));
+            }
+        }
         match self {
-            Self::Hub { repository } => fetch_repository(repository, &mut progress),
+            Self::Hub { repository } => repository::mend(repository, found, &mut |progress| bars.show(progress)),
+            _ => self.download(false, bars),
+        }
+    }
+
+    fn download(&self, anew: bool, bars: &mut Bars) -> Result<PathBuf> {
+        let mut progress = |progress: Progress<'_>| bars.show(progress);
+        let Some(plain) = self.plain()? else {
+            let hub = repository::hub().clone();
+            return repository::fetch(&if anew { hub.anew() } else { hub }, self.name(), &mut progress);
+        };
+        plain.with_files(|files| files.fetch(anew, &mut progress))?;
+        Ok(plain.place)
+    }
+
+    /// The repository, or the name of a release or of data.
+    fn name(&self) -> &str {
+        match self {
+            Self::Hub { repository } => repository,
+            Self::OpenAi { size, .. } => size,
+            Self::Data { name, .. } => name,
+        }
+    }
+
+    /// What comes from a server that is not the Hub.
+    fn plain(&self) -> Result<Option<Plain<'_>>> {
+        Ok(match self {
+            Self::Hub { .. } => None,
             Self::OpenAi { size, folders } => {
                 let folder = cache()?.join("openai").join(size);
-                let bases: Vec<&str> = folders.iter().map(String::as_str).collect();
-                fetch_files(&bases, &OpenAi::FILES, &folder, Patience::default(), &mut progress)?;
-                Ok(folder)
+                let bases = folders.iter().map(String::as_str).collect();
+                Some(Plain { bases, names: &OpenAi::FILES, place: folder.clone(), folder })
             }
-            Self::Data { name, folder, file } => {
-                let target = cache()?.join("data").join(name);
-                fetch_files(&[folder], &[file], &target, Patience::default(), &mut progress)?;
-                Ok(target.join(file))
+            Self::Data { name, folder: base, file } => {
+                let folder = cache()?.join("data").join(name);
+                Some(Plain { bases: vec![base], names: slice::from_ref(file), place: folder.join(file), folder })
             }
-        }
+        })
+    }
+
+    fn is_offline(&self) -> bool {
+        matches!(self, Self::Hub { .. }) && repository::hub().is_offline()
     }
 }
 
-/// Whether a repository is one of the released models, whose files are known.
-fn is_released(repository: &str) -> bool {
-    GPT2_NAMES.iter().any(|(_, known)| *known == repository)
+/// What is on this machine of something, and in which state.
+#[derive(Debug, Default)]
+struct Found {
+    place: PathBuf,
+    /// The repository that the cache has it under; empty for what is not of the Hub.
+    name: String,
+    /// Files that are not what was downloaded.
+    damaged: Vec<Damaged>,
+    /// Files that nothing on this machine tells that of.
+    unknown: Vec<String>,
+    /// Files that are not there and may belong to it.
+    open: Vec<&'static str>,
 }
 
-/// Whether a folder holds a model, with all of its shards: a download may have broken off between them.
-fn is_whole(folder: &Path) -> bool {
-    let weights = WEIGHT_FILES.into_iter().find(|file| folder.join(file).is_file());
-    let all_there = |weights: &str| {
-        weights != SHARD_INDEX
-            || shards(&folder.join(weights)).is_ok_and(|files| files.iter().all(|file| folder.join(file).is_file()))
-    };
-    folder.join("config.json").is_file() && weights.is_some_and(all_there)
+impl Found {
+    fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.open.is_empty()
+    }
 }
 
-/// Fetches the model of a repository, having made sure that it is a GPT-2 before its weights come.
-fn fetch_repository(repository: &str, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf> {
-    let hub = Hub::from_env();
-    if is_released(repository) {
-        return Ok(hub.fetch(repository, &["config.json", WEIGHT_FILES[0]], &["tokenizer_config.json"], progress)?);
+/// Files of a plain server.
+struct Plain<'a> {
+    bases: Vec<&'a str>,
+    names: &'a [&'a str],
+    folder: PathBuf,
+    /// The folder, or the only file in it.
+    place: PathBuf,
+}
+
+impl Plain<'_> {
+    fn with_files<T>(&self, work: impl FnOnce(PlainFiles<'_>) -> T) -> T {
+        let Self { bases, names, folder, .. } = self;
+        work(PlainFiles { bases, names, folder, checks: checks(), patience: Patience::default() })
     }
-    let listing = hub.list(repository)?;
-    let is_there = |wanted: &&str| listing.files().iter().any(|file| file == wanted);
-    let Some(weights) = WEIGHT_FILES.into_iter().find(is_there) else {
-        bail!("the repository '{repository}' has none of {}; name one with such weights", WEIGHT_FILES.join(", "));
-    };
-    let mut fetch = |files: &[&str], optional: &[&str]| hub.fetch_listed(&listing, files, optional, progress);
-    let folder = fetch(&["config.json"], &["tokenizer_config.json"])?;
-    check_config(&folder.join("config.json"))?;
-    let mut folder = fetch(&["config.json", weights], &[])?;
-    if weights == SHARD_INDEX {
-        let shards = shards(&folder.join(SHARD_INDEX))?;
-        let all = ["config.json", weights].into_iter().chain(shards.iter().map(String::as_str));
-        folder = fetch(&all.collect::<Vec<_>>(), &[])?;
-    }
-    hub.make_newest(&listing)?;
-    Ok(folder)
+}
+
+/// Which files were checked: in this process, and in those before it that had a cache to leave stamps in.
+fn checks() -> &'static Checks {
+    static CHECKS: OnceLock<Checks> = OnceLock::new();
+    CHECKS.get_or_init(|| {
+        cache().map_or_else(|_| Checks::default(), |cache| Checks::remembered_in(cache.join("checked")))
+    })
 }
 
 /// The folder for downloads that have no cache of their own: `GPTUNE_CACHE`, or `gptune` in the user's cache.
@@ -179,50 +258,10 @@ fn cache() -> Result<PathBuf> {
         .context("there is no home folder to keep downloads in; set GPTUNE_CACHE to a folder for them")
 }
 
-/// A bar for each file, one after the other.
-#[derive(Default)]
-struct Bars {
-    file: String,
-    bar: Option<ProgressBar>,
-}
-
-impl Bars {
-    fn show(&mut self, Progress { file, bytes, total }: Progress<'_>) {
-        if self.file != file {
-            self.finish();
-            file.clone_into(&mut self.file);
-        }
-        let bar = self.bar.get_or_insert_with(|| {
-            let template = "{msg}  {bar:32} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let name = Path::new(file).file_name().map_or_else(|| file.into(), |name| name.to_string_lossy());
-            let bar = ProgressBar::no_length().with_style(style).with_message(name.into_owned());
-            // The speed is that of this download, and not of what an earlier one left.
-            bar.reset_eta();
-            bar
-        });
-        if let Some(total) = total {
-            bar.set_length(total);
-        }
-        bar.set_position(bytes);
-    }
-
-    fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Drop for Bars {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
-/// Says on standard error that something is not here and is being fetched, if it may be.
+/// Says on standard error that something is not here and is being fetched, if it may be. That it is here and damaged is
+/// said where it is repaired.
 pub(crate) fn announce(remote: &Remote, what: &str) {
-    if matches!(remote, Remote::Hub { .. }) && Hub::from_env().is_offline() {
+    if remote.is_offline() || remote.find(&mut Bars::default()).is_ok_and(|found| found.is_some()) {
         return;
     }
     console::note(&format!(

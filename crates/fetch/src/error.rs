@@ -42,6 +42,12 @@ pub enum FetchError {
         /// Names of the files, or the repository's if there is nothing of it.
         missing: String,
     },
+    /// Downloads are switched off, and one was asked for that the cache cannot stand in for.
+    #[error("HF_HUB_OFFLINE is set, so that {repository} cannot be downloaded anew; unset it")]
+    OfflineAnew {
+        /// The repository.
+        repository: String,
+    },
     /// Downloads are switched off, and a file in the cache is damaged.
     #[error("HF_HUB_OFFLINE is set, and {0}; unset it to download the file again")]
     OfflineDamaged(Damaged),

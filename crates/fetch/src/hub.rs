@@ -283,6 +283,9 @@ impl Hub {
 
     /// Asks the Hub which files a commit has.
     fn ask_at(&self, repository: &str, revision: &str) -> Result<Listing, FetchError> {
+        if self.offline && self.anew.is_some() {
+            return Err(FetchError::OfflineAnew { repository: repository.to_owned() });
+        }
         if self.offline {
             let path = self.folder(repository)?.root().to_owned();
             return Err(FetchError::Offline { path, missing: format!("copy of {repository}") });

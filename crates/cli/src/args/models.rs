@@ -120,6 +120,9 @@ pub(crate) struct FetchArgs {
     /// Another address than OpenAI's, or than that of the data, with the same files; HF_ENDPOINT is the Hub's
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// Download what is on this machine too, and replace it
+    #[arg(long)]
+    pub force: bool,
     /// Show the requests and make none
     #[arg(long)]
     pub dry_run: bool,

@@ -4,32 +4,38 @@ use serde_json::json;
 use super::print_json;
 use crate::{
     args::{FetchArgs, Origin},
-    console::print_line,
+    console::{note, print_line},
     download::Remote,
 };
 
 pub(crate) fn run(args: &FetchArgs) -> Result<()> {
     let remote = remote(args)?;
-    let here = remote.on_this_machine()?;
     if args.dry_run {
-        let requests = if here.is_some() { Vec::new() } else { remote.requests()? };
-        if args.json {
-            return print_json(
-                &json!({ "name": args.name, "path": here.map(|path| path.display().to_string()), "requests": requests }),
-            );
-        }
-        return match here {
-            Some(path) => print_line(format_args!("nothing to fetch: {} is in {}", args.name, path.display())),
-            None => print_line(requests.join("\n")),
-        };
+        return dry_run(args, &remote);
     }
-    let path = remote.fetch()?;
+    let (path, downloaded) = remote.fetch_with_care(args.force)?;
     if args.json {
-        return print_json(
-            &json!({ "name": args.name, "path": path.display().to_string(), "downloaded": here.is_none() }),
-        );
+        return print_json(&json!({ "name": args.name, "path": path.display().to_string(), "downloaded": downloaded }));
     }
     print_line(format_args!("{} is in {}", args.name, path.display()))
+}
+
+fn dry_run(args: &FetchArgs, remote: &Remote) -> Result<()> {
+    let here = if args.force { None } else { remote.on_this_machine()? };
+    let requests = if here.is_some() { Vec::new() } else { remote.requests()? };
+    if args.json {
+        return print_json(
+            &json!({ "name": args.name, "path": here.map(|path| path.display().to_string()), "requests": requests }),
+        );
+    }
+    if let Some(path) = here {
+        return print_line(format_args!("nothing to fetch: {} is in {}", args.name, path.display()));
+    }
+    for damaged in if args.force { Vec::new() } else { remote.damage()? } {
+        note(&format!("{damaged}; of the requests, those for it are made"));
+    }
+    print_line(requests.join("\n"))?;
+    remote.outline().map_or(Ok(()), |outline| print_line(format_args!("({outline})")))
 }
 
 fn remote(args: &FetchArgs) -> Result<Remote> {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{failure, json, tiny_model};
 use server::{Reply, Request, Server};
@@ -25,17 +26,15 @@ fn hub(repositories: BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>) -> Serve
 
 fn answer(repositories: &BTreeMap<&str, BTreeMap<String, Vec<u8>>>, request: &Request) -> Reply {
     for (repository, files) in repositories {
-        if request.path == format!("/api/models/{repository}/revision/main") {
+        let revision = request.path.strip_prefix(&format!("/api/models/{repository}/revision/"));
+        if revision.is_some_and(|revision| ["main", COMMIT].contains(&revision)) {
             let siblings: Vec<_> = files.keys().map(|name| json!({ "rfilename": name })).collect();
             let body = json!({ "sha": COMMIT, "siblings": siblings }).to_string().into_bytes();
             return Reply { body, ..Reply::new(200).header("Content-Type", "application/json") };
         }
         let name = request.path.strip_prefix(&format!("/{repository}/resolve/{COMMIT}/"));
-        if let Some((position, bytes)) =
-            name.and_then(|name| Some((files.keys().position(|key| key == name)?, &files[name])))
-        {
-            return Reply::file(request, bytes)
-                .header("ETag", format!("\"{}-{position}\"", repository.replace('/', "-")));
+        if let Some(bytes) = name.and_then(|name| files.get(name)) {
+            return Reply::file(request, bytes).header("ETag", format!("\"{:x}\"", Sha256::digest(bytes)));
         }
     }
     // The Hub does not say whether a repository is private or not there.
@@ -49,12 +48,22 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Starts `gptune` with a Hub and caches of its own.
 fn gptune(home: &Path, endpoint: &str, arguments: &[&str]) -> Output {
+    command(home, endpoint, arguments).output().unwrap()
+}
+
+/// The same without downloads.
+fn offline(home: &Path, endpoint: &str, arguments: &[&str]) -> Output {
+    command(home, endpoint, arguments).env("HF_HUB_OFFLINE", "1").output().unwrap()
+}
+
+fn command(home: &Path, endpoint: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gptune"));
     for variable in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
         command.env_remove(variable);
     }
     command.env("HF_ENDPOINT", endpoint).env("HF_HOME", home.join("hf")).env("GPTUNE_CACHE", home.join("gptune"));
-    command.current_dir(home).args(arguments).output().unwrap()
+    command.current_dir(home).args(arguments);
+    command
 }
 
 fn generated(output: &Output) -> Value {
@@ -219,4 +228,155 @@ fn dry_runs_ask_nobody() {
     assert!(error.contains("cannot reach 127.0.0.1:9"), "{error}");
     let error = failure(&gptune(home.path(), nobody, &["fetch", "gpt5"]));
     assert!(error.contains("unknown name 'gpt5'"), "{error}");
+}
+
+/// What a command says on standard error.
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_damaged_model_in_the_cache_is_repaired_by_whoever_uses_it_first() {
+    let server = hub(BTreeMap::from([("x/y", files(tiny_model()))]));
+    let (home, url) = (tempfile::tempdir().unwrap(), server.url());
+    let (home, nobody) = (home.path(), "http://127.0.0.1:9");
+    let generate = ["generate", "--model", "x/y", "--prompt", "Hello", "--max-new-tokens", "3", "--json"];
+    let fetched = json(&gptune(home, &url, &["fetch", "x/y", "--json"]));
+    let weights = Path::new(fetched["path"].as_str().unwrap()).join("model.safetensors");
+    let whole = fs::read(&weights).unwrap();
+    let ids = generated(&gptune(home, &url, &generate));
+    let downloads = || {
+        let is_download = |request: &&Request| request.method == "GET" && request.path.ends_with("/model.safetensors");
+        server.requests().iter().filter(is_download).count()
+    };
+    let cut = || fs::write(weights.canonicalize().unwrap(), &whole[..100_000]).unwrap();
+    let flip = || {
+        let mut bytes = whole.clone();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(weights.canonicalize().unwrap(), bytes).unwrap();
+    };
+    assert_eq!(downloads(), 1);
+
+    // Cut, and used.
+    cut();
+    let output = gptune(home, &url, &generate);
+    assert_eq!(generated(&output), ids);
+    let note =
+        format!("{} is damaged (100000 bytes, should be {}); downloading it again\n", weights.display(), whole.len());
+    assert!(said(&output).contains(&note) && !said(&output).contains("not on this machine"), "{}", said(&output));
+    assert_eq!((downloads(), fs::read(&weights).unwrap() == whole), (2, true));
+
+    // Cut, and fetched: no dead end.
+    cut();
+    let dry = gptune(home, &url, &["fetch", "x/y", "--dry-run"]);
+    assert!(said(&dry).contains("is damaged") && String::from_utf8_lossy(&dry.stdout).contains("GET "));
+    let output = gptune(home, &url, &["fetch", "x/y", "--json"]);
+    assert_eq!((json(&output)["downloaded"].clone(), downloads()), (json!(true), 3));
+    assert!(said(&output).contains("; downloading it again\n"));
+    let output = gptune(home, &url, &generate);
+    assert_eq!((generated(&output), said(&output).contains("damaged")), (ids.clone(), false));
+    assert_eq!(json(&gptune(home, &url, &["fetch", "x/y", "--json"]))["downloaded"], false);
+
+    // Of the same size, and without a connection.
+    flip();
+    let error = failure(&offline(home, &url, &generate));
+    let place = format!("HF_HUB_OFFLINE is set, and {} is damaged (", weights.display());
+    assert!(error.contains(&place) && error.contains("unset it to download the file again"), "{error}");
+    let output = gptune(home, nobody, &generate);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains(" and cannot be downloaded again: cannot reach 127.0.0.1:9"), "{}", said(&output));
+    assert_eq!(generated(&gptune(home, &url, &generate)), ids);
+    assert_eq!((downloads(), fs::read(&weights).unwrap() == whole), (4, true));
+
+    // Anew, damaged or not.
+    assert_eq!(json(&gptune(home, &url, &["fetch", "x/y", "--force", "--json"]))["downloaded"], true);
+    assert_eq!((downloads(), generated(&gptune(home, nobody, &generate))), (5, ids.clone()));
+    let error = failure(&offline(home, &url, &["fetch", "x/y", "--force"]));
+    assert!(error.contains("x/y cannot be downloaded anew"), "{error}");
+
+    // Gone.
+    fs::remove_file(&weights).unwrap();
+    let folder = weights.parent().unwrap().display();
+    let error = failure(&offline(home, &url, &generate));
+    assert!(error.contains(&format!("{folder} has no model.safetensors; unset it to download")), "{error}");
+    let error = said(&gptune(home, nobody, &generate));
+    assert!(error.contains(&format!("{folder} has no model.safetensors, which cannot be downloaded: ")), "{error}");
+    assert_eq!(generated(&gptune(home, &url, &generate)), ids);
+}
+
+#[test]
+fn the_tokenizer_of_another_repository_comes_with_its_weights() {
+    let mut all = files(tiny_model());
+    all.retain(|name, _| ["config.json", "model.safetensors"].contains(&name.as_str()));
+    all.insert("tokenizer.json".to_owned(), b"{}".to_vec());
+    all.insert("README.md".to_owned(), b"not read".to_vec());
+    let server = hub(BTreeMap::from([("a/b", all)]));
+    let home = tempfile::tempdir().unwrap();
+    let fetched = json(&gptune(home.path(), &server.url(), &["fetch", "a/b", "--json"]));
+    let folder = Path::new(fetched["path"].as_str().unwrap());
+    assert_eq!(fs::read(folder.join("tokenizer.json")).unwrap(), b"{}");
+    assert!(!folder.join("README.md").exists());
+
+    // As an earlier version left it: what it did not ask for is asked for once.
+    fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    let known = home.path().join("hf/hub/models--a--b/.no_exist");
+    fs::remove_dir_all(&known).unwrap();
+    let unsure = offline(home.path(), &server.url(), &["fetch", "a/b"]);
+    assert!(unsure.status.success());
+    assert!(said(&unsure).starts_with("whether 'a/b' has a tokenizer of its own is not known, and GPT-2's is used: "));
+    assert!(gptune(home.path(), &server.url(), &["fetch", "a/b"]).status.success());
+    assert_eq!(fs::read(folder.join("tokenizer.json")).unwrap(), b"{}");
+    let before = server.requests().len();
+    assert!(gptune(home.path(), &server.url(), &["fetch", "a/b"]).status.success());
+    assert_eq!(server.requests().len(), before);
+}
+
+#[test]
+fn damaged_data_is_downloaded_again() {
+    let example = |n| json!({ "instruction": format!("Say {n}."), "input": "", "output": format!("{n}.") });
+    let examples: Vec<_> = (0..40).map(example).collect();
+    let whole = json!(examples).to_string().into_bytes();
+    let body = whole.clone();
+    let server = Server::start(move |request| Reply::file(request, &body));
+    let (home, url) = (tempfile::tempdir().unwrap(), server.url());
+    let fetch = |more: &[&str]| {
+        let mut arguments = vec!["fetch", "book", "--mirror", &url, "--json"];
+        arguments.extend(more);
+        gptune(home.path(), &url, &arguments)
+    };
+    let fetched = json(&fetch(&[]));
+    let path = Path::new(fetched["path"].as_str().unwrap());
+    assert_eq!(json(&fetch(&[]))["downloaded"], false);
+    for bytes in [&whole[..whole.len() / 2], &whole.to_ascii_uppercase(), b"<html>Log in</html>"] {
+        fs::write(path, bytes).unwrap();
+        let output = fetch(&[]);
+        assert_eq!(json(&output)["downloaded"], true);
+        let note = format!("{} is damaged (", path.display());
+        assert!(said(&output).starts_with(&note) && said(&output).ends_with("; downloading it again\n"), "{output:?}");
+        assert_eq!(fs::read(path).unwrap(), whole);
+    }
+    assert_eq!(json(&fetch(&["--force"]))["downloaded"], true);
+    assert_eq!(server.requests().len(), 5);
+
+    // Without a record nothing tells, and it is used.
+    fs::remove_file(path.with_added_extension("received")).unwrap();
+    fs::write(path, "[]").unwrap();
+    assert_eq!(json(&fetch(&[]))["downloaded"], false);
+    assert_eq!(json(&fetch(&["--force"]))["downloaded"], true);
+    assert_eq!(fs::read(path).unwrap(), whole);
+}
+
+#[test]
+fn a_dry_run_says_what_depends_on_the_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let nobody = "http://127.0.0.1:9";
+    let shown = |arguments: &[&str]| {
+        let output = gptune(home.path(), nobody, arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let other = shown(&["fetch", "a/b", "--dry-run"]);
+    assert!(other.contains(&format!("GET {nobody}/a/b/resolve/{{commit}}/{{weights}}\n")), "{other}");
+    assert!(other.contains("anything but a GPT-2 is refused before weights are downloaded"), "{other}");
+    assert!(!shown(&["fetch", "gpt2", "--dry-run"]).contains("refused"));
 }

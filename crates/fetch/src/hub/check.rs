@@ -113,7 +113,10 @@ impl Hub {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), FetchError> {
         let newest = self.folder(repository)?.newest();
-        let Some((_, commit)) = newest.as_deref().and_then(with_commit) else { return Ok(()) };
+        let Some((snapshot, commit)) = newest.as_deref().and_then(with_commit) else { return Ok(()) };
+        if self.offline {
+            return Err(FetchError::Offline { path: snapshot.to_owned(), missing: files.join(", ") });
+        }
         // Not the newest of the Hub, because all files of a model are of one commit.
         let listing = self.ask_at(repository, commit)?;
         self.fetch_listed(&listing, &[], files, progress).map(drop)
