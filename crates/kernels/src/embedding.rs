@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::flex;
+use crate::{flex, operands::assert_one_kind};
 
 /// `tokens[ids[i]] + positions[at[i]]` for each row `i`.
 ///
@@ -12,10 +12,12 @@ use crate::flex;
 ///
 /// # Panics
 ///
-/// If the shapes do not fit, an id is not below `V`, or a position not below `L`.
+/// If the shapes do not fit, an id is not below `V`, a position not below `L`, or one table is under autodiff
+/// and the other is not.
 #[must_use]
 pub fn embedding(tokens: Tensor<2>, positions: Tensor<2>, ids: &[u32], at: &[u32]) -> Tensor<2> {
     let [[v, c], [l, c_positions]] = [tokens.dims(), positions.dims()];
+    assert_one_kind("embedding", &[("tokens", tokens.device()), ("positions", positions.device())]);
     assert!(ids.len() == at.len() && c == c_positions, "{} ids at {} positions", ids.len(), at.len());
     assert!(ids.iter().all(|&id| (id as usize) < v), "ids below {v}");
     assert!(at.iter().all(|&at| (at as usize) < l), "positions below {l}");

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::{flex, precision::product};
+use crate::{flex, operands::assert_one_kind, precision::product};
 
 /// Next-token logits `hidden × weightᵀ`.
 ///
@@ -12,9 +12,10 @@ use crate::{flex, precision::product};
 ///
 /// # Panics
 ///
-/// If the shapes do not fit.
+/// If the shapes do not fit, or one tensor is under autodiff and the other is not.
 #[must_use]
 pub fn head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    assert_one_kind("head_logits", &[("hidden", hidden.device()), ("weight", weight.device())]);
     flex::head_logits(&hidden, &weight).unwrap_or_else(|| portable_head_logits(hidden, weight))
 }
 

@@ -2,12 +2,13 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
 
-use crate::{embedding::indices, flex, precision::product, slices::Target};
+use crate::{embedding::indices, flex, operands::assert_one_kind, precision::product, slices::Target};
 
 /// The weighted sum of the targets' cross-entropies under the next-token logits
 /// `hidden × weightᵀ`. Weights of `1 / targets` make it the mean.
 ///
-/// Rows without a target cost nothing; a row with several is computed once.
+/// Rows without a target cost nothing; a row with several is computed once. The gradient of a frozen operand is
+/// not computed.
 ///
 /// # Shapes
 ///
@@ -18,11 +19,13 @@ use crate::{embedding::indices, flex, precision::product, slices::Target};
 ///
 /// # Panics
 ///
-/// If the shapes do not fit, or the targets are none, not sorted, or outside the matrices.
+/// If the shapes do not fit, the targets are none, not sorted, or outside the matrices, or one tensor is under
+/// autodiff and the other is not.
 #[must_use]
 pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Tensor<1> {
     let [n, c] = hidden.dims();
     let [v, c_weight] = weight.dims();
+    assert_one_kind("head_loss", &[("hidden", hidden.device()), ("weight", weight.device())]);
     assert!(!targets.is_empty() && c == c_weight, "hidden [{n}, {c}], weight [{v}, {c_weight}]");
     assert!(targets.iter().all(|target| (target.id as usize) < v), "targets below {v}");
     assert!(targets.iter().all(|target| (target.row as usize) < n), "rows below {n}");

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Tensor, TensorData, activation::softmax};
 
-use crate::{embedding::indices, flex, precision::product, slices::Layout};
+use crate::{embedding::indices, flex, operands::assert_one_kind, precision::product, slices::Layout};
 
 /// Keys and values of one layer, of sequences that grow by one token at a time.
 #[derive(Debug, Clone)]
@@ -125,9 +125,11 @@ impl KeyValues {
     ///
     /// # Panics
     ///
-    /// If `qkv` has not one row for each sequence of `layout`, or that has not grown.
+    /// If `qkv` has not one row for each sequence of `layout`, that has not grown, or `qkv` is under autodiff and
+    /// what is cached is not, or the other way round.
     #[must_use]
     pub fn attend(&mut self, qkv: Tensor<2>, layout: &CacheLayout, heads: usize) -> Tensor<2> {
+        assert_one_kind("attend", &[("qkv", qkv.device()), ("keys and values", self.own.device())]);
         self.make_room(&qkv, layout);
         match flex::attend(self, &qkv, layout, heads) {
             Some(mixed) => mixed,

@@ -12,7 +12,7 @@
 //! | [`adamw_step`] | one pass over parameter, gradient and moments, in place | Burn operations |
 //!
 //! The calls take and give Burn tensors and differentiate through Burn's autodiff, so that frozen
-//! layers and other optimizers keep working. The loops below them ([`slices`]) work on slices, know
+//! layers and other optimizers keep working. All operands of a call are under autodiff, or none is. The loops below them ([`slices`]) work on slices, know
 //! no Burn type and can be tested and used alone. The decision whether a tensor has a fused path is
 //! made in one place: the `flex` module, which answers `None` where it has nothing to offer (another
 //! device, or a build without the `flex` feature).
@@ -27,6 +27,7 @@ mod key_values;
 mod layer_norm;
 mod linear;
 mod norm;
+mod operands;
 mod precision;
 pub mod slices;
 
@@ -48,6 +49,12 @@ pub use linear::{linear, portable_linear};
 pub use norm::squared_norm;
 pub use precision::set_product_type;
 pub use slices::{AdamWStep, Layout, Target};
+
+/// Frees the memory that gradients leave for those of the next step: for the end of a training. Whatever is
+/// computed later takes what it needs anew.
+pub fn release_buffers() {
+    slices::buffers::release();
+}
 
 /// Switches the fused paths off, or on again, for the whole process: for measuring what they gain.
 pub fn set_fused(enabled: bool) {

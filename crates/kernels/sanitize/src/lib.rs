@@ -8,7 +8,7 @@ mod slices;
 #[cfg(test)]
 mod tests {
     use crate::slices::{
-        AdamWStep, CachedRows, FEW, Layout, Matrix, MatrixMut, Onto, Stored, Target, adamw, attention,
+        AdamWStep, CachedRows, FEW, HeadWanted, Layout, Matrix, MatrixMut, Onto, Stored, Target, adamw, attention,
         attention_backward, buffers, cached_attention, column_sums, embedding, embedding_backward, few_rows,
         few_rows_transposed, gelu, gelu_backward, head_cross_entropy, layer_norm, layer_norm_backward,
         layer_norm_parameters_backward, matmul, matmul_serial, squared_norm, streamed, transpose,
@@ -80,8 +80,9 @@ mod tests {
     #[test]
     fn loss_and_optimizer() {
         let targets = [Target { row: 0, id: 3, weight: 0.5 }, Target { row: 2, id: 1, weight: 0.5 }];
-        for gradients in [false, true] {
-            let _ = head_cross_entropy(&numbers(3 * 8), &numbers(11 * 8), 8, &targets, gradients);
+        for [hidden, weight] in [[false, false], [true, false], [false, true], [true, true]] {
+            let want = HeadWanted { hidden, weight };
+            let _ = head_cross_entropy(&numbers(3 * 8), &numbers(11 * 8), 8, &targets, want);
         }
         let n = (1 << 17) + 7;
         let (mut parameter, mut momentum, mut variance) = (buffers::large_zeros(n), vec![0.0; n], vec![0.1; n]);
@@ -91,5 +92,6 @@ mod tests {
         assert!(squared_norm(&parameter) > 0.0);
         let buffer = buffers::take(n);
         buffers::give_back(buffer);
+        buffers::release();
     }
 }

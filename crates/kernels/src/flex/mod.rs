@@ -51,19 +51,23 @@ struct Input {
     data: FlexTensor,
     /// Its place in the graph, under autodiff.
     node: Option<NodeGuard>,
+    /// Whether somebody asks for its gradient.
+    tracked: bool,
 }
 
 impl Input {
     /// Takes a tensor apart, or nothing if it lives elsewhere or holds another type.
     fn new<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         if let Some(data) = plain(tensor) {
-            return Some(Self { data, node: None });
+            return Some(Self { data, node: None, tracked: false });
         }
         if !ENABLED.load(Ordering::Relaxed) {
             return None;
         }
-        let (data, node) = tensor.clone().try_into_primitive::<AutodiffFlex>().ok()?.into_parts();
-        Some(Self { data: contiguous(data)?, node: Some(node) })
+        let tensor = tensor.clone().try_into_primitive::<AutodiffFlex>().ok()?;
+        let tracked = tensor.is_tracked();
+        let (data, node) = tensor.into_parts();
+        Some(Self { data: contiguous(data)?, node: Some(node), tracked })
     }
 
     fn elements(&self) -> &[f32] {
@@ -79,10 +83,10 @@ fn output<B: Backward<Flex, N>, const N: usize, const D: usize>(
     data: FlexTensor,
     state: impl FnOnce() -> B::State,
 ) -> Tensor<D> {
-    let nodes: Vec<NodeGuard> = inputs.into_iter().flatten().collect();
-    let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else {
+    if inputs.iter().all(Option::is_none) {
         return Tensor::from_primitive::<Flex>(data);
-    };
+    }
+    let nodes = inputs.map(|node| node.unwrap_or_else(|| unreachable!("a plain input beside one under autodiff")));
     Tensor::from_primitive::<AutodiffFlex>(
         match operation.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(operation) => operation.finish(state(), data),

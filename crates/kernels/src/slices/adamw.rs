@@ -31,12 +31,14 @@ const BLOCK: usize = 1 << 15;
 ///
 /// # Panics
 ///
-/// If the slices differ in length.
+/// If the slices differ in length, or the step is not counted from 1: there is none to correct for, and
+/// every number would become NaN.
 pub fn adamw(parameter: &mut [f32], gradient: &[f32], moment_1: &mut [f32], moment_2: &mut [f32], step: AdamWStep) {
     assert!(
         [gradient.len(), moment_1.len(), moment_2.len()] == [parameter.len(); 3],
         "parameter, gradient and moments of one length"
     );
+    assert!(step.step > 0, "step {} of AdamW, which counts from 1", step.step);
     let constants = Constants::from(step);
     parameter
         .par_chunks_mut(BLOCK)
@@ -116,5 +118,41 @@ impl Constants {
         *v = *v * self.beta_2 + g * g * self.gain_2;
         let denominator = v.sqrt() / self.correction_2 + self.eps;
         *p = *p * self.decay - self.step_size * (*m / denominator);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: AdamWStep =
+        AdamWStep { lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, step: 1, gradient_scale: 1.0 };
+
+    #[test]
+    #[should_panic(expected = "of one length")]
+    fn slices_of_other_lengths_panic() {
+        adamw(&mut [0.0; 3], &[0.0; 3], &mut [0.0; 2], &mut [0.0; 3], STEP);
+    }
+
+    #[test]
+    #[should_panic(expected = "step 0 of AdamW")]
+    fn a_step_counted_from_0_panics() {
+        adamw(&mut [0.0; 3], &[0.0; 3], &mut [0.0; 3], &mut [0.0; 3], AdamWStep { step: 0, ..STEP });
+    }
+
+    /// Every element counts: of a whole block, of one that is not whole, and beside the lanes.
+    #[test]
+    fn a_norm_misses_no_element() {
+        for length in [0, 1, LANES - 1, LANES, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + LANES + 7] {
+            // Whole numbers, so that every sum is exact.
+            let values: Vec<f32> = (0..length).map(|i| (i % 5) as f32 - 2.0).collect();
+            let want: f64 = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            assert_eq!(squared_norm(&values), want, "{length}");
+            for place in (0..length).step_by(1009).chain(length.checked_sub(1)) {
+                let mut values = vec![0.0; length];
+                values[place] = 3.0;
+                assert_eq!(squared_norm(&values), 9.0, "element {place} of {length}");
+            }
+        }
     }
 }

@@ -24,9 +24,12 @@ const QUERIES: usize = 96;
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit, `heads` does not divide `C`, or there are rows and either is 0.
 pub fn attention(qkv: &[f32], layout: &Layout, heads: usize, out: &mut [f32]) -> Vec<f32> {
-    let (n, c, d) = shape(qkv, layout, heads);
+    let (n, c, d) = shape(qkv, layout, heads, out.len());
+    if n == 0 {
+        return Vec::new();
+    }
     let qkv = Matrix::new(qkv, n, 3 * c);
     let mut log_sums = vec![0.0; heads * n];
     let blocks = MatrixMut::new(out, n, c).split_columns(d);
@@ -64,7 +67,7 @@ pub fn attention(qkv: &[f32], layout: &Layout, heads: usize, out: &mut [f32]) ->
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// As [`attention`].
 pub fn attention_backward(
     qkv: &[f32],
     layout: &Layout,
@@ -73,7 +76,11 @@ pub fn attention_backward(
     d_out: &[f32],
     d_qkv: &mut [f32],
 ) {
-    let (n, c, d) = shape(qkv, layout, heads);
+    let (n, c, d) = shape(qkv, layout, heads, d_out.len());
+    assert!(log_sums.len() == heads * n && d_qkv.len() == qkv.len(), "{heads} x {n} logarithms, {n} gradients");
+    if n == 0 {
+        return;
+    }
     let qkv = Matrix::new(qkv, n, 3 * c);
     let d_out = Matrix::new(d_out, n, c);
     let mut blocks = MatrixMut::new(d_qkv, n, 3 * c).split_columns(d).into_iter();
@@ -128,12 +135,15 @@ pub fn attention_backward(
     );
 }
 
-/// Rows, width and width of a head.
-fn shape(qkv: &[f32], layout: &Layout, heads: usize) -> (usize, usize, usize) {
+/// Rows, width and width of a head. `mixed` is the length of what has a third of the input's columns.
+fn shape(qkv: &[f32], layout: &Layout, heads: usize, mixed: usize) -> (usize, usize, usize) {
     let n = layout.rows();
-    let c = qkv.len() / (3 * n.max(1));
-    assert!(qkv.len() == 3 * n * c && c.is_multiple_of(heads), "{n} rows of 3 x {c} columns, {heads} heads");
-    (n, c, c / heads)
+    let c = qkv.len() / n.max(1) / 3;
+    // A layout has no memory behind its rows, so that products with their number can wrap.
+    let fits = n.checked_mul(3 * c) == Some(qkv.len()) && n.checked_mul(c) == Some(mixed);
+    let divides = n == 0 || c > 0 && heads > 0 && c.is_multiple_of(heads);
+    assert!(fits && divides, "{n} rows of 3 x {c} columns, {heads} heads");
+    (n, c, c.checked_div(heads).unwrap_or(0))
 }
 
 /// What scores are multiplied by.
@@ -240,5 +250,50 @@ fn softmax_backward(scores: &mut [f32], gradient: &mut [f32], visible: usize, sc
     let mean: f32 = sums.iter().sum();
     for (d, &weight) in gradient.iter_mut().zip(scores.iter()) {
         *d = weight * (*d - mean) * scale;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "rows of 3 x 0 columns, 3 heads")]
+    fn rows_whose_product_wraps_panic() {
+        // Three times as many rows are 2 where that wraps, so that 6 numbers and 2 would seem to fit.
+        let layout = Layout::new(usize::MAX / 3 + 1, []);
+        let _ = attention(&[0.0; 6], &layout, 3, &mut [0.0; 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 rows of 3 x 4 columns, 0 heads")]
+    fn no_heads_panic() {
+        let _ = attention(&[0.0; 24], &Layout::new(0, [2]), 0, &mut [0.0; 8]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 rows of 3 x 0 columns, 1 heads")]
+    fn no_columns_panic() {
+        let _ = attention(&[], &Layout::new(0, [2]), 1, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 rows of 3 x 4 columns")]
+    fn an_output_of_another_length_panics() {
+        let _ = attention(&[0.0; 24], &Layout::new(0, [2]), 2, &mut [0.0; 9]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 2 logarithms")]
+    fn logarithms_of_another_length_panic() {
+        let (qkv, layout) = ([0.0; 24], Layout::new(0, [2]));
+        attention_backward(&qkv, &layout, 2, &[0.0; 5], &[0.0; 8], &mut [0.0; 24]);
+    }
+
+    #[test]
+    fn no_rows_give_nothing() {
+        let layout = Layout::new(0, [0]);
+        assert!(attention(&[], &layout, 2, &mut []).is_empty());
+        attention_backward(&[], &layout, 2, &[], &[], &mut []);
     }
 }

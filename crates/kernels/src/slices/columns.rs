@@ -34,9 +34,10 @@ pub fn transpose(x: &[f32], columns: usize, out: &mut [f32]) {
 ///
 /// # Panics
 ///
-/// If `columns` is 0.
+/// If `columns` is 0 or `x` has rows that are not whole.
 #[must_use]
 pub fn column_sums(x: &[f32], columns: usize) -> Vec<f32> {
+    assert!(columns > 0 && x.len().is_multiple_of(columns), "{} numbers in rows of {columns}", x.len());
     let mut sums = vec![0.0; columns];
     sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(block, sums)| {
         vectorized(
@@ -51,4 +52,33 @@ pub fn column_sums(x: &[f32], columns: usize) -> Vec<f32> {
         );
     });
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "6 numbers in rows of 0")]
+    fn sums_of_no_columns_panic() {
+        let _ = column_sums(&[0.0; 6], 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "7 numbers in rows of 3")]
+    fn sums_of_rows_that_are_not_whole_panic() {
+        let _ = column_sums(&[0.0; 7], 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 3 numbers")]
+    fn a_transpose_of_another_length_panics() {
+        transpose(&[0.0; 6], 3, &mut [0.0; 5]);
+    }
+
+    #[test]
+    fn nothing_has_a_transpose() {
+        transpose(&[], 0, &mut []);
+        transpose(&[], usize::MAX, &mut []);
+    }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{
     matrix::MatrixMut,
     simd::{dot, prefetch, vectorized},
-    streamed::columns_of_a_task,
+    streamed::{columns_of_a_task, shape},
 };
 
 /// Most rows that these loops are for; with more, a general product is faster.
@@ -29,10 +29,12 @@ const AHEAD: usize = 1536;
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit or `k` is 0.
 pub fn few_rows(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32]) {
-    let (m, n) = (x.len() / k, matrix.len() / k);
-    assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
+    let (m, n) = shape(x, matrix, k, out);
+    if out.is_empty() {
+        return;
+    }
     let width = columns_of_a_task(n, 16, COLUMNS);
     let tasks = MatrixMut::new(out, m, n).split_columns(width).into_par_iter().enumerate();
     tasks.with_max_len(1).for_each(|(task, mut out)| {
@@ -83,10 +85,12 @@ fn add_rows(sums: &mut [f32], x: [f32; DEPTH], rows: [&[f32]; DEPTH]) {
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit or `k` is 0.
 pub fn few_rows_transposed(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32]) {
-    let (m, n) = (x.len() / k, matrix.len() / k);
-    assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
+    let (m, n) = shape(x, matrix, k, out);
+    if out.is_empty() {
+        return;
+    }
     let tasks = matrix.par_chunks(ROWS * k).zip(MatrixMut::new(out, m, n).split_columns(ROWS)).enumerate();
     tasks.for_each(|(task, (rows, mut out))| {
         vectorized(
@@ -102,4 +106,42 @@ pub fn few_rows_transposed(x: &[f32], matrix: &[f32], k: usize, out: &mut [f32])
             },
         );
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "rows of 0 columns")]
+    fn no_columns_panic() {
+        few_rows(&[], &[], 0, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of 0 columns")]
+    fn no_columns_of_a_transposed_matrix_panic() {
+        few_rows_transposed(&[], &[], 0, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 3 times 3 x 2")]
+    fn an_output_of_another_length_panics() {
+        few_rows(&[0.0; 6], &[0.0; 6], 3, &mut [0.0; 5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 3 times 3 x 2")]
+    fn a_transposed_matrix_of_another_length_panics() {
+        few_rows_transposed(&[0.0; 6], &[0.0; 7], 3, &mut [0.0; 4]);
+    }
+
+    #[test]
+    fn no_rows_or_columns_give_nothing() {
+        for product in [few_rows, few_rows_transposed] {
+            product(&[], &[0.0; 6], 3, &mut []);
+            product(&[0.0; 6], &[], 3, &mut []);
+            product(&[], &[], usize::MAX, &mut []);
+        }
+    }
 }

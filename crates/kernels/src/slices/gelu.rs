@@ -60,3 +60,20 @@ pub fn gelu_backward(x: &[f32], gradient: &mut [f32]) {
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "output of a GELU")]
+    fn an_output_of_another_length_panics() {
+        gelu(&[0.0; 3], &mut [0.0; 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "gradient of a GELU")]
+    fn a_gradient_of_another_length_panics() {
+        gelu_backward(&[0.0; 3], &mut [0.0; 4]);
+    }
+}

@@ -17,10 +17,11 @@ pub type Moments = [f32; 2];
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit or there are no columns.
 pub fn layer_norm(x: &[f32], scale: &[f32], shift: &[f32], epsilon: f32, out: &mut [f32]) -> Vec<Moments> {
     let c = scale.len();
-    assert!(shift.len() == c && x.len() == out.len() && x.len().is_multiple_of(c), "rows of {c} columns");
+    let fits = shift.len() == c && x.len() == out.len() && x.len().is_multiple_of(c);
+    assert!(c > 0 && fits, "rows of {c} columns");
     let mut moments = vec![[0.0; 2]; x.len() / c];
     out.par_chunks_mut(ROWS * c).zip(x.par_chunks(ROWS * c)).zip(moments.par_chunks_mut(ROWS)).for_each(
         |((out, x), moments)| {
@@ -56,10 +57,11 @@ pub struct LayerNormGradients {
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit or there are no columns.
 pub fn layer_norm_backward(x: &[f32], scale: &[f32], moments: &[Moments], gradient: &mut [f32]) {
     let c = scale.len();
-    assert!(x.len() == gradient.len() && x.len() == moments.len() * c, "rows of {c} columns");
+    let fits = x.len() == gradient.len() && moments.len().checked_mul(c) == Some(x.len());
+    assert!(c > 0 && fits, "rows of {c} columns");
     gradient.par_chunks_mut(ROWS * c).zip(x.par_chunks(ROWS * c)).zip(moments.par_chunks(ROWS)).for_each(
         |((gradient, x), moments)| {
             vectorized(
@@ -106,6 +108,7 @@ pub fn layer_norm_backward(x: &[f32], scale: &[f32], moments: &[Moments], gradie
 pub fn layer_norm_parameters_backward(x: &[f32], moments: &[Moments], gradient: &[f32]) -> LayerNormGradients {
     assert_eq!(x.len(), gradient.len(), "gradient of a normalisation");
     let c = x.len() / moments.len().max(1);
+    assert_eq!(x.len(), moments.len() * c, "rows of a normalisation");
     let mut result = LayerNormGradients { scale: vec![0.0; c], shift: vec![0.0; c] };
     result.scale.par_chunks_mut(COLUMNS).zip(result.shift.par_chunks_mut(COLUMNS)).enumerate().for_each(
         |(block, (scale, shift))| {
@@ -137,4 +140,45 @@ fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest.iter().map(|&x| f(x)).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "rows of 0 columns")]
+    fn no_columns_panic() {
+        let _ = layer_norm(&[], &[], &[], 1e-5, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of 3 columns")]
+    fn rows_that_are_not_whole_panic() {
+        let _ = layer_norm(&[0.0; 7], &[0.0; 3], &[0.0; 3], 1e-5, &mut [0.0; 7]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of 0 columns")]
+    fn no_columns_of_a_gradient_panic() {
+        layer_norm_backward(&[], &[], &[[0.0; 2]], &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of 3 columns")]
+    fn moments_of_other_rows_panic() {
+        layer_norm_backward(&[0.0; 6], &[0.0; 3], &[[0.0; 2]; 3], &mut [0.0; 6]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of a normalisation")]
+    fn moments_of_rows_that_are_not_whole_panic() {
+        let _ = layer_norm_parameters_backward(&[0.0; 7], &[[0.0; 2]; 2], &[0.0; 7]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of a normalisation")]
+    fn no_moments_panic() {
+        let _ = layer_norm_parameters_backward(&[0.0; 7], &[], &[0.0; 7]);
+    }
 }

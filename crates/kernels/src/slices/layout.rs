@@ -13,11 +13,15 @@ pub struct Layout {
 
 impl Layout {
     /// Sequences that share `prefix` positions and have parts of these lengths of their own.
+    ///
+    /// # Panics
+    ///
+    /// If their rows are more than can be counted.
     #[must_use]
     pub fn new(prefix: usize, own_lengths: impl IntoIterator<Item = usize>) -> Self {
         let mut end = prefix;
         let ends = own_lengths.into_iter().map(|length| {
-            end += length;
+            end = usize::checked_add(end, length).unwrap_or_else(|| panic!("{end} rows and {length} more"));
             end
         });
         Self { bounds: std::iter::once(prefix).chain(ends).collect() }
@@ -91,5 +95,11 @@ mod tests {
         let spans: Vec<_> = layout.spans().map(|span| (span.rows, span.seen)).collect();
         assert_eq!(spans, [(0..2, 0), (2..3, 2), (3..6, 2)]);
         assert_eq!(Layout::new(0, [3]).spans().count(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "5 rows and ")]
+    fn rows_that_cannot_be_counted_panic() {
+        let _ = Layout::new(5, [usize::MAX - 2]);
     }
 }

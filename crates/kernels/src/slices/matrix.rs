@@ -29,7 +29,7 @@ impl<'a> Matrix<'a> {
     /// If `data` has another number of elements.
     #[must_use]
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns, "a {rows} x {columns} matrix");
+        assert_eq!(Some(data.len()), rows.checked_mul(columns), "a {rows} x {columns} matrix");
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
@@ -110,7 +110,7 @@ impl<'a> MatrixMut<'a> {
     /// If `data` has another number of elements.
     #[must_use]
     pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns, "a {rows} x {columns} matrix");
+        assert_eq!(Some(data.len()), rows.checked_mul(columns), "a {rows} x {columns} matrix");
         Self { data: data.as_mut_ptr(), rows, columns, row_stride: columns, lifetime: PhantomData }
     }
 
@@ -192,11 +192,12 @@ pub enum Onto {
 /// If the shapes do not fit.
 pub fn matmul(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, onto: Onto) {
     let started = Instant::now();
-    let operations = 2 * (left.rows * left.columns * right.columns) as u64;
+    // The sizes of a matrix without elements, which costs nothing, can be as large as they like.
+    let operations = left.rows.saturating_mul(left.columns).saturating_mul(right.columns).saturating_mul(2);
     product(out, left, right, onto, gemm::Parallelism::Rayon(0));
     let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
     NANOSECONDS.fetch_add(nanoseconds, Ordering::Relaxed);
-    OPERATIONS.fetch_add(operations, Ordering::Relaxed);
+    OPERATIONS.fetch_add(operations as u64, Ordering::Relaxed);
 }
 
 static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
@@ -223,10 +224,13 @@ pub fn matmul_serial(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, on
 fn product(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, onto: Onto, parallelism: gemm::Parallelism) {
     assert_eq!(left.columns, right.rows, "inner dimensions of a product");
     assert_eq!((out.rows, out.columns), (left.rows, right.columns), "output of a product");
+    if out.rows == 0 || out.columns == 0 {
+        return;
+    }
     // SAFETY: the constructors of the views checked that every element lies within their slices,
     // and blocks and transposes reach no others; the dimensions fit, as checked above. `out` is an
-    // exclusive borrow and so disjoint from the operands. Strides are non-negative and below the
-    // slices' lengths.
+    // exclusive borrow and so disjoint from the operands. Strides are at most the slices' lengths, and so
+    // not negative; only those of operands without elements can be anything, and these are not read.
     unsafe {
         gemm::gemm(
             left.rows,
@@ -255,6 +259,90 @@ fn product(out: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, onto: Onto, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Twice this is 0 where it wraps.
+    const HALF: usize = 1 << (usize::BITS - 1);
+
+    #[test]
+    #[should_panic(expected = "x 2 matrix")]
+    fn a_matrix_whose_size_wraps_panics() {
+        let _ = Matrix::new(&[], HALF, 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "a 2 x ")]
+    fn a_matrix_to_write_whose_size_wraps_panics() {
+        let _ = MatrixMut::new(&mut [], 2, HALF);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows 0..4 of 3")]
+    fn a_block_outside_panics() {
+        let _ = Matrix::new(&[0.0; 6], 3, 2).block(0..4, 0..2);
+    }
+
+    #[test]
+    #[should_panic(expected = "columns 1..3 of 2")]
+    fn a_block_to_write_outside_panics() {
+        let _ = MatrixMut::new(&mut [0.0; 6], 3, 2).block(0..3, 1..3);
+    }
+
+    #[test]
+    #[should_panic(expected = "row 3 of 3")]
+    fn a_row_outside_panics() {
+        let _ = MatrixMut::new(&mut [0.0; 6], 3, 2).row(3);
+    }
+
+    #[test]
+    #[should_panic(expected = "row 0 of 2")]
+    fn a_row_of_columns_that_are_apart_panics() {
+        let _ = Matrix::new(&[0.0; 6], 3, 2).transposed().row(0);
+    }
+
+    #[test]
+    #[should_panic(expected = "step != 0")]
+    fn columns_split_into_nothing_panic() {
+        let _ = MatrixMut::new(&mut [0.0; 6], 3, 2).split_columns(0);
+    }
+
+    #[test]
+    #[should_panic(expected = "inner dimensions of a product")]
+    fn a_product_of_other_shapes_panics() {
+        let x = [0.0; 6];
+        matmul(MatrixMut::new(&mut [0.0; 4], 2, 2), Matrix::new(&x, 2, 3), Matrix::new(&x[..4], 2, 2), Onto::Zero);
+    }
+
+    #[test]
+    #[should_panic(expected = "output of a product")]
+    fn a_product_into_another_shape_panics() {
+        let x = [0.0; 6];
+        matmul(MatrixMut::new(&mut [0.0; 6], 2, 3), Matrix::new(&x, 2, 3), Matrix::new(&x, 3, 2), Onto::Zero);
+    }
+
+    #[test]
+    fn matrices_without_elements_multiply() {
+        let none = Matrix::new(&[], usize::MAX, 0);
+        matmul(MatrixMut::new(&mut [], usize::MAX, 0), none, Matrix::new(&[], 0, 0), Onto::Zero);
+        matmul(MatrixMut::new(&mut [], 0, usize::MAX), Matrix::new(&[], 0, 0), none.transposed(), Onto::Zero);
+        let mut out = [1.0; 2];
+        let narrow = none.transposed().block(0..0, 0..2);
+        matmul(MatrixMut::new(&mut out, 1, 2), Matrix::new(&[], 1, 0), narrow, Onto::Output);
+        assert_eq!(out, [1.0; 2]);
+        matmul_serial(MatrixMut::new(&mut out, 1, 2), Matrix::new(&[], 1, 0), narrow, Onto::Zero);
+        assert_eq!(out, [0.0; 2]);
+    }
+
+    #[test]
+    fn blocks_without_elements_have_empty_rows() {
+        let mut data = [0.0; 6];
+        let mut matrix = MatrixMut::new(&mut data, 3, 2);
+        for column in 0..=2 {
+            let mut none = matrix.block(0..3, column..column);
+            assert!((0..3).all(|row| none.row(row).is_empty()));
+        }
+        assert!(MatrixMut::new(&mut [], usize::MAX, 0).row(usize::MAX - 1).is_empty());
+        assert!(Matrix::new(&[], usize::MAX, 0).row(usize::MAX - 1).is_empty());
+    }
 
     #[test]
     fn products_and_transposes() {

@@ -27,7 +27,7 @@ pub use adamw::{AdamWStep, adamw, squared_norm};
 pub use attention::{attention, attention_backward};
 pub use cached_attention::{CachedRows, cached_attention};
 pub use columns::{column_sums, transpose};
-pub use cross_entropy::{HeadGradients, Target, head_cross_entropy};
+pub use cross_entropy::{HeadGradients, HeadWanted, Target, head_cross_entropy};
 pub use embedding::{embedding, embedding_backward};
 pub use exp::exp;
 pub use few_rows::{FEW, few_rows, few_rows_transposed};

@@ -27,11 +27,22 @@ pub enum Stored {
 ///
 /// # Panics
 ///
-/// If the lengths do not fit.
+/// If the lengths do not fit or `k` is 0.
 pub fn streamed(x: &[f32], matrix: &[f32], stored: Stored, k: usize, out: &mut [f32]) {
-    let (m, n) = (x.len() / k, matrix.len() / k);
-    assert!(x.len() == m * k && matrix.len() == k * n && out.len() == m * n, "{m} x {k} times {k} x {n}");
+    let (m, n) = shape(x, matrix, k, out);
+    if out.is_empty() {
+        return;
+    }
     Arch::new().dispatch(Product { x, matrix, stored, k, m, n, out: MatrixMut::new(out, m, n) });
+}
+
+/// The rows of `x`, `[m, k]`, and the columns of a matrix of `k` rows, whose product fills `out`.
+pub(super) fn shape(x: &[f32], matrix: &[f32], k: usize, out: &[f32]) -> (usize, usize) {
+    assert!(k > 0, "a product of rows of 0 columns");
+    let (m, n) = (x.len() / k, matrix.len() / k);
+    let fits = x.len() == m * k && matrix.len() == k * n && m.checked_mul(n) == Some(out.len());
+    assert!(fits, "{m} x {k} times {k} x {n}");
+    (m, n)
 }
 
 /// Columns of an output of `n` that one task works on, a multiple of `unit`, at most `most`: as many
@@ -290,4 +301,35 @@ fn tile_transposed<S: Simd, const COLS: usize, const VECTORS: usize>(
         }
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "rows of 0 columns")]
+    fn no_columns_panic() {
+        streamed(&[], &[], Stored::ByRow, 0, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 3 times 3 x 2")]
+    fn an_output_of_another_length_panics() {
+        streamed(&[0.0; 6], &[0.0; 6], Stored::ByRow, 3, &mut [0.0; 5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 x 3 times 3 x 2")]
+    fn rows_that_are_not_whole_panic() {
+        streamed(&[0.0; 7], &[0.0; 6], Stored::Transposed, 3, &mut [0.0; 4]);
+    }
+
+    #[test]
+    fn no_rows_or_columns_give_nothing() {
+        for stored in [Stored::ByRow, Stored::Transposed] {
+            streamed(&[], &[0.0; 6], stored, 3, &mut []);
+            streamed(&[0.0; 6], &[], stored, 3, &mut []);
+        }
+    }
 }

@@ -2,7 +2,7 @@ use burn::{
     optim::Optimizer,
     tensor::{Device, Tensor, TensorData},
 };
-use gptune_kernels::{AdamW, AdamWStep, adamw_step, portable_adamw_step};
+use gptune_kernels::{AdamW, AdamWStep, adamw_step, portable_adamw_step, squared_norm};
 
 use crate::{random, relative_difference};
 
@@ -42,5 +42,46 @@ fn fused_equals_portable_on_long_and_odd_tensors() {
         }
         let differences: Vec<f64> = fused.into_iter().zip(portable).map(|(a, b)| relative_difference(a, b)).collect();
         assert!(differences.iter().all(|&d| d < 1e-5), "{shape:?}: parameter, moments {differences:?}");
+    }
+}
+
+/// A power of two, so that scaling first is exact.
+#[test]
+fn a_gradient_scale_is_as_if_the_gradient_were_smaller() {
+    let device = Device::flex();
+    device.seed(5);
+    let tensor = || random([7, 33], &device);
+    let [parameter, gradient, moment_1, moment_2] = [tensor(), tensor(), tensor(), tensor().abs()];
+    let (scaled, smaller) = (0.25, gradient.clone() * 0.25);
+    for (name, step) in [("fused", adamw_step::<2> as fn(_, &_) -> _), ("portable", portable_adamw_step)] {
+        let run = |gradient: &Tensor<2>, gradient_scale| {
+            let numbers =
+                AdamWStep { lr: 1e-2, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, step: 3, gradient_scale };
+            let [p, m, v]: [Tensor<2>; 3] =
+                step([parameter.clone(), gradient.clone(), moment_1.clone(), moment_2.clone()], &numbers);
+            [p, m, v].map(|tensor| tensor.into_data())
+        };
+        assert!(run(&gradient, scaled) == run(&smaller, 1.0), "{name}");
+        assert!(run(&gradient, scaled) != run(&gradient, 1.0), "{name}: a scale that does nothing");
+    }
+    let optimize = |gradient: &Tensor<2>, factor| {
+        let optimizer = AdamW::default();
+        optimizer.gradient_scale.set(factor);
+        let (parameter, state) = optimizer.step(0.1, parameter.clone(), gradient.clone(), None);
+        [parameter.into_data(), state.unwrap().momentum.moment_1.into_data()]
+    };
+    assert!(optimize(&gradient, scaled) == optimize(&smaller, 1.0), "the optimizer's");
+    assert!(optimize(&gradient, scaled) != optimize(&gradient, 1.0), "the optimizer's does nothing");
+}
+
+/// Whole numbers, so that every sum is exact; on a tensor under autodiff the portable way.
+#[test]
+fn a_squared_norm_counts_every_element() {
+    let shape = [3, 33_337];
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|i| (i % 5) as f32 - 2.0).collect();
+    let want: f64 = values.iter().map(|&x| f64::from(x * x)).sum();
+    for device in [Device::flex(), Device::flex().autodiff()] {
+        let tensor = Tensor::<2>::from_data(TensorData::new(values.clone(), shape), &device);
+        assert_eq!(squared_norm(tensor), want);
     }
 }

@@ -62,6 +62,27 @@ fn a_frozen_head_still_passes_gradients_down() {
 }
 
 #[test]
+fn gradients_beside_a_frozen_operand_are_the_same_bit_by_bit() {
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    for (shape, targets) in SHAPES.into_iter().map(|shape| (shape, uneven_targets(shape))) {
+        let [n, c, v] = shape;
+        let (hidden, weight) = (random([n, c], &device), random([v, c], &device));
+        let run = |hidden: Tensor<2>, weight: Tensor<2>| {
+            let loss = head_loss(hidden.clone(), weight.clone(), &targets) * 3.0;
+            let grads = loss.backward();
+            let values = |gradient: Option<Tensor<2>>| gradient.map(|x| x.into_data().try_to_vec::<f32>().unwrap());
+            (loss.into_data(), values(hidden.grad(&grads)), values(weight.grad(&grads)))
+        };
+        let (hidden_tracked, weight_tracked) = (hidden.clone().require_grad(), weight.clone().require_grad());
+        let (loss, d_hidden, d_weight) = run(hidden_tracked.clone(), weight_tracked.clone());
+        assert!(d_hidden.is_some() && d_weight.is_some());
+        assert!(run(hidden_tracked, weight) == (loss.clone(), d_hidden, None), "{shape:?}: a frozen head");
+        assert!(run(hidden, weight_tracked) == (loss, None, d_weight), "{shape:?}: frozen hidden states");
+    }
+}
+
+#[test]
 fn without_autodiff_only_the_loss_is_computed() {
     let device = Device::flex();
     device.seed(2);

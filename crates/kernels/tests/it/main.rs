@@ -4,6 +4,7 @@
 
 mod adamw;
 mod head_loss;
+mod operands;
 mod operations;
 
 use burn::tensor::{Device, Distribution, Tensor};
