@@ -46,7 +46,7 @@ fn add<const N: usize>(sums: &mut [f64; N], row: &[f64; N]) {
 }
 
 /// A quantile of sorted values, interpolated linearly as `numpy.quantile` does.
-fn quantile(sorted: &[f64], probability: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let position = probability * (sorted.len() - 1) as f64;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let below = position as usize;

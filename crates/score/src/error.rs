@@ -28,15 +28,15 @@ pub enum ScoreError {
         /// What the parser said.
         message: String,
     },
-    /// An entry is not an answered example.
-    #[error("{origin}, entry {index}: {problem}; mend or remove that entry")]
-    Entry {
+    /// Entries that are not answered examples: all of them.
+    #[error("{}", entries(.origin, .bad, *.total))]
+    Entries {
         /// The file or name of the responses.
         origin: String,
-        /// Index of the entry, counting from 0.
-        index: usize,
-        /// What is wrong with it, naming the key.
-        problem: String,
+        /// The index of each, counting from 0, and what is wrong with it, naming the key.
+        bad: Vec<(usize, String)>,
+        /// Entries of the whole file.
+        total: usize,
     },
     /// There is no entry at all.
     #[error("{origin} holds no responses; make some with gptune respond")]
@@ -70,4 +70,21 @@ pub enum ScoreError {
         /// Its responses.
         second_count: usize,
     },
+}
+
+/// Bad entries that a message lists.
+const LISTED: usize = 20;
+
+fn entries(origin: &str, bad: &[(usize, String)], total: usize) -> String {
+    if let [(index, problem)] = bad {
+        return format!("{origin}, entry {index}: {problem}; mend or remove that entry");
+    }
+    let list: Vec<String> =
+        bad.iter().take(LISTED).map(|(index, problem)| format!("entry {index}: {problem}")).collect();
+    let more = match bad.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let count = bad.len();
+    format!("{origin}: {count} of {total} entries cannot be scored: {}{more}; mend or remove them", list.join("; "))
 }

@@ -17,20 +17,24 @@
 //!   both, would call it right.
 //! - **`token_f1`**: the harmonic mean of precision and recall over words, as the evaluation scripts of
 //!   `SQuAD` 2.0 (Rajpurkar et al., 2018) and, beyond ASCII, of MLQA for English (Lewis et al., 2020) compute
-//!   it: lower case, all punctuation and the articles *a, an, the* dropped, the order of words ignored. Two
-//!   texts without any word agree; one without disagrees with one that has some.
+//!   it: lower case, all punctuation and the articles *a, an, the* dropped, the order of words ignored. Unlike there,
+//!   `+` and `#` at the end of a word stay (`C++` is not `C`), and each character of a script that puts no spaces
+//!   between words is a word.
 //! - **`rouge_l`**: the F-measure of the longest common subsequence of words (Lin, 2004), as Google's
-//!   `rouge-score` computes it without stemming. It knows the letters a to z and digits only, anything else ends a
-//!   word, and a text without them scores 0: text in other scripts has to be judged by `token_f1`
-//!   ([`Responses::unseen_by_rouge_l`] counts them).
+//!   `rouge-score` computes it without stemming: words are runs of the letters a to z and digits. Letters of other
+//!   scripts than Latin, which `rouge-score` does not see, are words too, by runs or by characters.
+//!
+//! Where `token_f1` or `rouge_l` sees no word on one of the sides, both are compared by the words of their normal form:
+//! `A` is no answer like an empty one, nor `?` one like `!`.
 //!
 //! `exact` implies `normalized`, and that implies a `token_f1` of 1.
 //!
 //! # The intervals
 //!
-//! They are 95 % percentile intervals of the bootstrap over answers (Efron, 1979): what the mean would be on
-//! other test sets of this size. They say nothing about other training runs. Where all answers of a group
-//! score the same, there is nothing to resample, and the interval is a point: 0 of 10 does not prove 0.
+//! They say with 95 % confidence what the mean would be on other test sets of this kind, and nothing about other training
+//! runs. Of `exact` and `normalized`, which are shares, they are Wilson's (1927): 0 of 110 right is 0 to 3.4 %. Of
+//! the others they are percentile intervals of the bootstrap over answers (Efron, 1979); where all answers of a group
+//! score the same, there is nothing to resample, and that interval is a point.
 //!
 //! A comparison resamples the differences of pairs, which is much sharper than looking whether two
 //! intervals overlap, and counts wins, ties and losses. Its p-value is that of the exact two-sided sign test, which
@@ -39,12 +43,15 @@
 mod bootstrap;
 mod error;
 mod metrics;
+mod ratio;
 mod responses;
 mod score;
 mod sign_test;
 mod text;
+mod wilson;
 
 pub use error::ScoreError;
 pub use metrics::Metrics;
+pub use ratio::ratio_interval;
 pub use responses::{Answered, Responses};
 pub use score::{Breakdown, Comparison, Difference, Estimate, Group, ScoreOptions, Scores, compare, score};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::text::{composed, normalized, rouge_tokens, squad_tokens, trimmed};
+use crate::text::{composed, normalized, rouge_tokens, squad_tokens, trimmed, visible_tokens};
 
 /// Something for each metric: the scores of one answer, their means, the differences between two models.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,11 +25,17 @@ impl Metrics<f64> {
     pub fn of(wanted: &str, answer: &str) -> Self {
         let (wanted, answer) = (composed(wanted), composed(answer));
         let one_if = |equal| if equal { 1.0 } else { 0.0 };
+        // What a metric sees nothing of is compared as it stands: "A" is no answer like "", and "?" not like "!".
+        let words = |tokens: fn(&str) -> Vec<String>| {
+            let both = [tokens(&wanted), tokens(&answer)];
+            if both.iter().any(Vec::is_empty) { [visible_tokens(&wanted), visible_tokens(&answer)] } else { both }
+        };
+        let ([squad_wanted, squad_answer], [rouge_wanted, rouge_answer]) = (words(squad_tokens), words(rouge_tokens));
         Self {
             exact: one_if(trimmed(&wanted) == trimmed(&answer)),
             normalized: one_if(normalized(&wanted) == normalized(&answer)),
-            token_f1: token_f1(&squad_tokens(&wanted), &squad_tokens(&answer)),
-            rouge_l: rouge_l(&rouge_tokens(&wanted), &rouge_tokens(&answer)),
+            token_f1: token_f1(&squad_wanted, &squad_answer),
+            rouge_l: rouge_l(&rouge_wanted, &rouge_answer),
         }
     }
 }
@@ -132,7 +138,8 @@ mod tests {
                 assert!(scores.exact <= scores.normalized, "exact implies normalized: {wanted:?} {answer:?}");
                 if scores.normalized == 1.0 {
                     assert_eq!(scores.token_f1, 1.0, "normalized implies F1 of 1: {wanted:?} {answer:?}");
-                    let seen = !rouge_tokens(&composed(wanted)).is_empty();
+                    // Nothing at all has no words in common with nothing, as in `rouge-score`.
+                    let seen = !visible_tokens(wanted).is_empty();
                     assert_eq!(scores.rouge_l, if seen { 1.0 } else { 0.0 }, "{wanted:?} {answer:?}");
                 }
                 equal[0] += usize::from(wanted != answer && scores.exact == 1.0);
@@ -141,6 +148,26 @@ mod tests {
             assert_eq!(Metrics::of(wanted, wanted).exact, 1.0);
         }
         assert!(equal[0] > 20 && equal[1] > 20, "the pairs are worth trying: {equal:?}");
+    }
+
+    #[test]
+    fn what_normalisation_empties_is_compared_as_it_is() {
+        let f1 = |wanted, answer| Metrics::of(wanted, answer).token_f1;
+        for (wanted, answer) in [("A", ""), ("", "A"), ("the", "a"), ("?", "!"), ("...", ""), ("The", "!")] {
+            assert_eq!(f1(wanted, answer), 0.0, "{wanted:?} {answer:?}");
+        }
+        for (wanted, answer) in [("C++", "C"), ("C#", "C"), ("F#", "F++"), ("A+", "")] {
+            assert!(f1(wanted, answer) < 1.0, "{wanted:?} {answer:?}");
+        }
+        for (wanted, answer) in [("A", "a."), ("?", " ? "), ("C++", "c++."), ("", ""), ("A+", "a+")] {
+            assert_eq!(f1(wanted, answer), 1.0, "{wanted:?} {answer:?}");
+        }
+        let rouge = |wanted, answer| Metrics::of(wanted, answer).rouge_l;
+        assert_eq!(
+            [rouge("Ö", "ö."), rouge("Ö", "Ä"), rouge("日本", "日本"), rouge("да", "нет")],
+            [1.0, 0.0, 1.0, 0.0]
+        );
+        assert_eq!(rouge("東京です", "東京"), 2.0 * 2.0 / 6.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::{ScoreError, text};
+use crate::ScoreError;
 
 /// An example with a model's answer to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Responses {
     ///
     /// # Errors
     ///
-    /// [`ScoreError::Json`] with line and column, [`ScoreError::Entry`] with index and key, or
+    /// [`ScoreError::Json`] with line and column, [`ScoreError::Entries`] with index and key of all that are bad, or
     /// [`ScoreError::Empty`].
     pub fn parse(origin: &str, bytes: &[u8]) -> Result<Self, ScoreError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -56,18 +56,19 @@ impl Responses {
         if values.is_empty() {
             return Err(ScoreError::Empty { origin: origin.to_owned() });
         }
-        let entry = |(index, value)| {
-            answered(value).map_err(|problem| ScoreError::Entry { origin: origin.to_owned(), index, problem })
-        };
-        let entries = values.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
-        Ok(Self { origin: origin.to_owned(), entries })
-    }
-
-    /// How many wanted answers have neither a letter from a to z nor a digit, so that `rouge_l` is 0 whatever the
-    /// answer.
-    #[must_use]
-    pub fn unseen_by_rouge_l(&self) -> usize {
-        self.entries.iter().filter(|entry| text::rouge_tokens(&text::composed(&entry.output)).is_empty()).count()
+        let total = values.len();
+        let (mut entries, mut bad) = (Vec::with_capacity(total), Vec::new());
+        for (index, value) in values.into_iter().enumerate() {
+            match answered(value) {
+                Ok(entry) => entries.push(entry),
+                Err(problem) => bad.push((index, problem)),
+            }
+        }
+        if bad.is_empty() {
+            Ok(Self { origin: origin.to_owned(), entries })
+        } else {
+            Err(ScoreError::Entries { origin: origin.to_owned(), bad, total })
+        }
     }
 }
 

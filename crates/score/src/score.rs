@@ -9,12 +9,14 @@ use crate::{
     Answered, Metrics, Responses, ScoreError,
     bootstrap::{intervals, means},
     sign_test::p_value,
+    wilson::wilson,
 };
 
-/// How intervals are made.
+/// How intervals are made: of means, by resampling. The interval of a share of right answers is Wilson's, which knows
+/// that 0 of 110 may be 3 of 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScoreOptions {
-    /// Resamples of the bootstrap; with 0, intervals are points. At the default of 5000, another seed moves the ends
+    /// Resamples of the bootstrap; with 0, those intervals are points. At the default of 5000, another seed moves the ends
     /// by about 2 % of the interval's half, and 50,000 answers take a few seconds.
     pub resamples: usize,
     /// Seed of the draws; the same seed gives the same intervals.
@@ -85,7 +87,7 @@ pub type Comparison = Breakdown<Difference>;
 /// Scores a model's answers.
 #[must_use]
 pub fn score(responses: &Responses, options: &ScoreOptions) -> Scores {
-    breakdown(&responses.entries, &rows(responses), |rows| estimates(rows, options))
+    breakdown(&responses.entries, &rows(responses), |rows| score_estimates(rows, options))
 }
 
 /// Compares two models' answers to the same examples, the first with the second: a positive difference and a win speak
@@ -170,3 +172,15 @@ fn estimates(rows: &[[f64; 4]], options: &ScoreOptions) -> [Estimate; 4] {
         Estimate { mean: means[metric], low, high }
     })
 }
+
+/// The same of scores themselves: shares of right answers have Wilson's interval.
+fn score_estimates(rows: &[[f64; 4]], options: &ScoreOptions) -> [Estimate; 4] {
+    let mut estimates = estimates(rows, options);
+    for estimate in &mut estimates[..SHARES] {
+        (estimate.low, estimate.high) = wilson(estimate.mean, rows.len());
+    }
+    estimates
+}
+
+/// Metrics that are 0 or 1 for each answer, which are the first ones.
+const SHARES: usize = 2;

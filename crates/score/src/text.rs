@@ -58,27 +58,124 @@ fn unquoted(text: &str) -> Option<&str> {
     QUOTES.iter().find_map(|&(open, close)| text.strip_prefix(open)?.strip_suffix(close))
 }
 
-/// The words of `SQuAD`'s F1: lower case, without punctuation and articles.
+/// The words of `SQuAD`'s F1: lower case, without punctuation and articles. A `+` or `#` that ends a word stays, which
+/// tells C++ and C# from C; characters of scripts that put no spaces between words are words of their own.
 pub(crate) fn squad_tokens(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    let kept: String = lower.chars().filter(|&c| !is_punctuation(c)).collect();
+    let mut kept = String::with_capacity(lower.len());
+    let mut after_word = false;
+    for c in lower.chars() {
+        let ends_a_word = after_word && matches!(c, '+' | '#');
+        if ends_a_word || !is_punctuation(c) {
+            kept.push(c);
+        }
+        after_word = ends_a_word || c.is_alphanumeric();
+    }
     let mut spaced = String::with_capacity(kept.len());
     let mut rest = kept.as_str();
     // Runs of word characters and of others in turn, as the expression \b(a|an|the)\b sees them.
     while let Some(first) = rest.chars().next() {
         let in_word = is_word_character(first);
         let (run, after) = rest.split_at(rest.find(|c| is_word_character(c) != in_word).unwrap_or(rest.len()));
-        spaced.push_str(if ARTICLES.contains(&run) { " " } else { run });
+        // What a sign ends is no article: A+ is a mark.
+        let is_article = ARTICLES.contains(&run) && !after.starts_with(['+', '#']);
+        spaced.push_str(if is_article { " " } else { run });
         rest = after;
     }
-    spaced.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    spaced.split(is_space).flat_map(without_spaces).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// The words of `rouge-score`: runs of the letters a to z and digits in the lower-cased text.
+/// The words of `rouge-score`, which are runs of the letters a to z and digits in the lower-cased text; and where a text
+/// has letters of another script, which `rouge-score` does not see, runs of these, or the single characters of scripts
+/// that put no spaces between words.
 pub(crate) fn rouge_tokens(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    let words = lower.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit());
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let mut tokens: Vec<String> = Vec::new();
+    // What the character before was, if it was part of a word.
+    let mut before = None;
+    for c in lower.chars() {
+        let kind = Kind::of(c);
+        match kind {
+            Some(kind) if before == Some(kind) && kind != Kind::Single => {
+                if let Some(token) = tokens.last_mut() {
+                    token.push(c);
+                }
+            }
+            Some(_) => tokens.push(c.to_string()),
+            // A sign that belongs to the letter before it.
+            None if is_mark(c) && matches!(before, Some(Kind::Other | Kind::Single)) => {
+                if let Some(token) = tokens.last_mut() {
+                    token.push(c);
+                }
+                continue;
+            }
+            None => {}
+        }
+        before = kind;
+    }
+    tokens
+}
+
+/// The words to compare where a metric sees none in a text: those of its normal form.
+pub(crate) fn visible_tokens(text: &str) -> Vec<String> {
+    normalized(text).split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a character is to ROUGE-L.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A letter from a to z, or a digit.
+    Ascii,
+    /// A letter or number of another script than Latin.
+    Other,
+    /// The same of a script that puts no spaces between words.
+    Single,
+}
+
+impl Kind {
+    fn of(c: char) -> Option<Self> {
+        match c {
+            'a'..='z' | '0'..='9' => Some(Self::Ascii),
+            _ if has_no_spaces(c) && is_word_character(c) => Some(Self::Single),
+            _ if !c.is_ascii() && is_word_character(c) && !is_latin(c) => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+
+/// Letters of the Latin script beyond ASCII, which `rouge-score` takes for the ends of words.
+fn is_latin(c: char) -> bool {
+    matches!(c, '\u{aa}' | '\u{ba}' | '\u{c0}'..='\u{24f}' | '\u{250}'..='\u{2af}' | '\u{1e00}'..='\u{1eff}'
+        | '\u{2c60}'..='\u{2c7f}' | '\u{a720}'..='\u{a7ff}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}')
+}
+
+/// Whether a character's script puts no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, and those of Chinese
+/// and Japanese.
+fn has_no_spaces(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{eff}' | '\u{f00}'..='\u{fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3005}'..='\u{3007}' | '\u{3105}'..='\u{312f}' | '\u{a9e0}'..='\u{a9fe}' | '\u{aa60}'..='\u{aa7f}' | '\u{ff66}'..='\u{ff9f}' | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+fn is_mark(c: char) -> bool {
+    c.general_category_group() == GeneralCategoryGroup::Mark
+}
+
+/// A word, with the characters of scripts without spaces apart.
+fn without_spaces(word: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, c) in word.char_indices() {
+        let before = word[start..at].chars().next();
+        // Marks stay with their letter.
+        let begins = at > start && !is_mark(c) && (has_no_spaces(c) || before.is_some_and(has_no_spaces));
+        if begins {
+            parts.push(&word[start..at]);
+            start = at;
+        }
+    }
+    parts.push(&word[start..]);
+    parts
 }
 
 /// White space as Python's `str.split` sees it: Unicode's, and the four separators of ASCII.
@@ -146,6 +243,22 @@ mod tests {
         assert_eq!(squad_tokens("The cat's  hat — a “top-hat”, $5!"), ["cats", "hat", "tophat", "5"]);
         assert_eq!(squad_tokens("a€ theatre an"), ["€", "theatre"]);
         assert_eq!(squad_tokens("...").len(), 0);
-        assert_eq!(rouge_tokens("The cat's naïve—hat 3.5 日本"), ["the", "cat", "s", "na", "ve", "hat", "3", "5"]);
+        assert_eq!(rouge_tokens("The cat's naïve—hat 3.5"), ["the", "cat", "s", "na", "ve", "hat", "3", "5"]);
+    }
+
+    #[test]
+    fn other_scripts_have_words_too() {
+        assert_eq!(rouge_tokens("Привет, мир! 日本語 x"), ["привет", "мир", "日", "本", "語", "x"]);
+        assert_eq!(rouge_tokens("नमस्ते दुनिया").len(), 2, "vowel signs stay with their letters");
+        assert_eq!(rouge_tokens("สวัสดี").len(), 4);
+        assert_eq!(squad_tokens("これは a 本です。"), ["こ", "れ", "は", "本", "で", "す"]);
+        assert_eq!(squad_tokens("Привет, мир!"), ["привет", "мир"]);
+        assert_eq!(squad_tokens("ABC日本"), ["abc", "日", "本"]);
+    }
+
+    #[test]
+    fn signs_that_end_a_word_stay() {
+        assert_eq!(squad_tokens("C++, C# and C."), ["c++", "c#", "and", "c"]);
+        assert_eq!(squad_tokens("an A+ in #1 + 2"), ["a+", "in", "1", "2"]);
     }
 }

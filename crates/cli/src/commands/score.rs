@@ -38,9 +38,8 @@ pub(crate) struct Against {
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Responses::read(&args.responses)?;
     let other = args.against.as_deref().map(Responses::read).transpose()?;
-    let unseen = responses.unseen_by_rouge_l();
     let report = report(responses, other)?;
-    if args.json { print_json(&report) } else { tell(&report, unseen) }
+    if args.json { print_json(&report) } else { tell(&report) }
 }
 
 /// Scores answers, and compares them with others to the same examples.
@@ -63,7 +62,7 @@ pub(crate) fn report(responses: Responses, other: Option<Responses>) -> Result<R
     })
 }
 
-fn tell(report: &Report, unseen_by_rouge_l: usize) -> Result<()> {
+fn tell(report: &Report) -> Result<()> {
     print_line(format_args!("{}, per cent with 95 % intervals", report.responses))?;
     print_table(&breakdown_table(&report.scores, estimate))?;
     if let Some(Other { against, difference }) = &report.other {
@@ -80,13 +79,6 @@ fn tell(report: &Report, unseen_by_rouge_l: usize) -> Result<()> {
             line("worse", |difference| difference.losses.to_string()),
             line("p, sign test", |difference| p_value(difference.p_value)),
         ])?;
-    }
-    if unseen_by_rouge_l > 0 {
-        let (answers, have) = if unseen_by_rouge_l == 1 { ("answer", "has") } else { ("answers", "have") };
-        print_line(format_args!(
-            "\nNote: {unseen_by_rouge_l} wanted {answers} {have} no letter from a to z and no digit, all that ROUGE-L sees, and \
-             count as 0 there"
-        ))?;
     }
     Ok(())
 }
@@ -112,15 +104,31 @@ fn row<T>(name: &str, group: &Group<T>, cell: fn(&T) -> String) -> Row {
     [name.to_owned(), group.count.to_string(), exact, normalized, token_f1, rouge_l]
 }
 
-/// Prints rows with the first column to the left and the others to the right, each as wide as it has to be.
+/// Prints rows as wide as they have to be, or where the terminal is narrower, each metric on a line of its own.
 fn print_table(rows: &[Row]) -> Result<()> {
+    let columns = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    layout(rows, columns.unwrap_or(usize::MAX)).into_iter().try_for_each(print_line)
+}
+
+/// Rows with the first column to the left and the others to the right, or below each other if that is wider than
+/// `most` characters.
+fn layout(rows: &[Row], most: usize) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let [name_width, widths @ ..]: [usize; 6] = std::array::from_fn(width);
-    for [name, cells @ ..] in rows {
-        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-        print_line(format_args!("{name:name_width$}  {}", cells.join("  ")))?;
+    if name_width + widths.iter().map(|width| width + 2).sum::<usize>() <= most {
+        let line = |[name, cells @ ..]: &Row| {
+            let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+            format!("{name:name_width$}  {}", cells.join("  "))
+        };
+        return rows.iter().map(line).collect();
     }
-    Ok(())
+    let Some(([_, names @ ..], rows)) = rows.split_first() else { return Vec::new() };
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let block = |[name, cells @ ..]: &Row| {
+        let cells = names.iter().zip(cells).map(|(name, cell)| format!("  {name:longest$}  {cell}"));
+        std::iter::once(name.clone()).chain(cells).collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(block).collect()
 }
 
 fn estimate(Estimate { mean, low, high }: &Estimate) -> String {
@@ -155,6 +163,21 @@ mod tests {
         assert_eq!(estimate(&Estimate { mean: 0.21875, low: 0.125, high: 1.0 }), "21.9 (12.5–100.0)");
         assert_eq!(signed(&Estimate { mean: -0.0001, low: -0.047, high: 0.109 }), "+0.0 (-4.7 to +10.9)");
         assert_eq!([p_value(0.5), p_value(1e-7), p_value(1.0)], ["0.5000", "< 0.0001", "1.0000"]);
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_a_metric_a_line() {
+        let rows = [header(), ["all", "110", "50.0 (40.8–59.2)", "75.0", "80.0", "81.5"].map(str::to_owned)];
+        let wide = layout(&rows, 200);
+        assert_eq!(wide.len(), 2);
+        let width = wide[0].chars().count();
+        assert_eq!(layout(&rows, width), wide);
+        let narrow = layout(&rows, width - 1);
+        assert_eq!(
+            (narrow.len(), narrow[0].as_str(), narrow[2].as_str()),
+            (6, "all", "  exact       50.0 (40.8–59.2)")
+        );
+        assert!(narrow.iter().all(|line| line.chars().count() < 40));
     }
 
     #[test]

@@ -57,6 +57,16 @@ fn entries_that_are_not_answered() {
 }
 
 #[test]
+fn all_bad_entries_are_named_at_once() {
+    let bad = r#"{"instruction": "i", "output": "o"}"#;
+    let message = error(&format!("[{bad}, {GOOD}, 7]"));
+    assert!(message.contains("2 of 3 entries") && message.contains("entry 0: has no 'model_response'"), "{message}");
+    assert!(message.contains("entry 2: expected an object"), "{message}");
+    let many = error(&format!("[{}]", [bad; 30].join(",")));
+    assert!(many.contains("entry 19:") && !many.contains("entry 20:") && many.contains("and 10 more"), "{many}");
+}
+
+#[test]
 fn what_may_be_missing() {
     let responses = parse(
         "\u{feff}[{\"instruction\": \"i\", \"output\": \"\", \"model_response\": \"\", \"kind\": null, \"id\": 3}]",
@@ -67,7 +77,7 @@ fn what_may_be_missing() {
     let other = parse(r#"[{"instruction": "i", "output": "o", "model_response": "m", "kind": ["k"]}]"#).unwrap();
     assert_eq!(other.entries[0].kind, None);
     let scores = score(&responses, &ScoreOptions::default()).overall;
-    assert_eq!((scores.count, scores.metrics.exact.low, scores.metrics.token_f1.mean), (1, 1.0, 1.0));
+    assert_eq!((scores.count, scores.metrics.exact.mean, scores.metrics.token_f1.mean), (1, 1.0, 1.0));
     let none = score(&Responses { origin: String::new(), entries: Vec::new() }, &ScoreOptions::default());
     assert_eq!((none.overall.count, none.overall.metrics.exact.mean), (0, 0.0));
 }

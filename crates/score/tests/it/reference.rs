@@ -64,7 +64,6 @@ fn the_comparison_is_that_of_the_reference() {
     let [first, second] = ["responses.json", "other.json"].map(fixture);
     let found = serde_json::to_value(compare(&first, &second, &ScoreOptions::default()).unwrap()).unwrap();
     check("difference", 0.0, &found, &expected()["difference"]);
-    assert_eq!(first.unseen_by_rouge_l() as u64, expected()["unseen_by_rouge_l"].as_u64().unwrap());
 }
 
 #[test]
