@@ -2,6 +2,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    io::Write,
     process,
 };
 
@@ -42,6 +43,8 @@ fn had(place: *mut u8, bytes: usize) -> *mut u8 {
 #[cold]
 fn give_up(bytes: usize) -> ! {
     // Nothing here asks for memory.
-    eprintln!("error: this machine has no {bytes} bytes of memory left; {}", crate::MEMORY_LEVERS);
+    let levers = crate::MEMORY_LEVERS;
+    // A standard error that is closed is no reason to abort.
+    let _ = writeln!(std::io::stderr(), "error: this machine has no {bytes} bytes of memory left; {levers}");
     process::exit(1)
 }

@@ -2,6 +2,7 @@
 
 mod measuring;
 mod models;
+mod numbers;
 mod training;
 mod using;
 
@@ -11,7 +12,8 @@ pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
 pub(crate) use training::{PretrainArgs, TrainArgs};
 pub(crate) use using::{
-    BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs,
+    AskArgs, BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs,
+    TokensArgs,
 };
 
 /// Fine-tune pretrained GPT-2 models to follow instructions.
@@ -32,16 +34,18 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Measure a model's loss on a part of the data
     Evaluate(EvaluateArgs),
+    /// Answer one instruction, as the model was trained to
+    Ask(AskArgs),
     /// Continue a text
     Generate(GenerateArgs),
     /// Answer the instructions of a part of the data
     Respond(RespondArgs),
     /// Score answers against the wanted ones, or compare two models' answers
     Score(ScoreArgs),
-    /// Text on standard input to GPT-2 token ids
-    Tokenize(JsonArg),
+    /// Text on standard input to token ids
+    Tokenize(TokensArgs),
     /// Token ids on standard input to text
-    Detokenize(JsonArg),
+    Detokenize(TokensArgs),
     /// Look at the data as a model sees it
     Data(DataArgs),
     /// Download a model or data, or show what would be requested

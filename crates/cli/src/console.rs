@@ -3,12 +3,17 @@
 use std::{
     fmt::Display,
     io::{ErrorKind, Write, stderr, stdout},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use anyhow::Result;
-use gptune_train::Event;
+use gptune_data::Tokenizer;
+use gptune_train::{Event, LeftOut};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+
+/// Whether a line could not be written.
+static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Prints lines, and draws a bar where somebody is looking.
 #[derive(Debug)]
@@ -32,8 +37,15 @@ impl Console {
     /// Prints a line above the bar.
     pub(crate) fn say(&self, line: &str) {
         self.bar.suspend(|| {
-            // A reader that went away is no reason to end a run.
-            let _ = if self.json { writeln!(stderr(), "{line}") } else { writeln!(stdout(), "{line}") };
+            let written = if self.json { writeln!(stderr(), "{line}") } else { writeln!(stdout(), "{line}") };
+            // A reader that went away is no reason to end a run, and neither is a full disk under its output; but that
+            // is said, once.
+            if let Err(error) = written
+                && error.kind() != ErrorKind::BrokenPipe
+                && !FAILED.swap(true, Ordering::Relaxed)
+            {
+                note(&format!("warning: the output cannot be written ({error}); the run goes on"));
+            }
         });
     }
 
@@ -62,8 +74,12 @@ impl Console {
             Event::Eval { epoch, step, train_loss, val_loss, .. } => {
                 self.say(&format!("Ep {epoch} (Step {step:06}): Train loss {train_loss:.3}, Val loss {val_loss:.3}"));
             }
+            Event::Final { train_loss, val_loss, val_token_loss, val_perplexity, .. } => self.say(&format!(
+                "After training: Train loss {train_loss:.3}, Val loss {val_loss:.3} ({val_token_loss:.3} a token, \
+                 perplexity {val_perplexity:.2})"
+            )),
             Event::Sample { text, .. } => self.say(&text.replace('\n', " ")),
-            Event::End { seconds, peak_memory_bytes } => {
+            Event::End { seconds, peak_memory_bytes, .. } => {
                 self.bar.finish_and_clear();
                 let memory = peak_memory_bytes
                     .map(|bytes| format!(", at most {:.2} GB of memory", bytes as f64 / 1e9))
@@ -90,13 +106,40 @@ pub(crate) fn print_line(text: impl Display) -> Result<()> {
 /// As [`print_line`].
 pub(crate) fn print(text: impl Display) -> Result<()> {
     let mut out = stdout().lock();
-    write!(out, "{text}")?;
-    Ok(out.flush()?)
+    let written = write!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(|error| {
+        // Who went away needs no explanation.
+        let closed = error.kind() == ErrorKind::BrokenPipe;
+        let error = anyhow::Error::new(error);
+        if closed { error } else { error.context("cannot write to standard output") }
+    })
 }
 
 /// Says something that is no result, on standard error.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
+}
+
+/// Says that a text holds letters that read like a special token.
+pub(crate) fn note_literal(tokenizer: &Tokenizer, text: &str, what: &str) {
+    if let Some(token) = tokenizer.literal_added(text) {
+        note(&format!(
+            "Note: {what} contains '{}' as letters; --special-tokens takes it for the token {}",
+            token.content, token.id
+        ));
+    }
+}
+
+/// Says on standard error how many entries were left out, and the first of them.
+pub(crate) fn tell_left_out(left_out: &[LeftOut]) {
+    if let Some(first) = left_out.first() {
+        let (count, place) = (left_out.len(), first.entry.place());
+        let entries = if count == 1 { "entry was" } else { "entries were" };
+        note(&format!(
+            "Note: {count} {entries} left out; the first is {}, {place}: {}",
+            first.origin, first.entry.problem
+        ));
+    }
 }
 
 /// Whether an error is only that nobody reads our output any more.

@@ -1,12 +1,15 @@
 //! The `gptune` program: arguments, devices, progress. The work is done in the libraries.
 
+mod about;
 mod allocator;
 mod args;
 mod assets;
 mod commands;
 mod console;
+mod data_source;
 mod device;
 mod download;
+mod interrupt;
 mod model_source;
 mod resolve;
 mod run_report;
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| {
         let message = fault.payload_as_str().unwrap_or("no message");
         let place = fault.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
-        eprintln!("error: {}", fault_sentence(message, &place));
+        console::note(&format!("error: {}", fault_sentence(message, &place)));
     }));
     // On one of Rayon's threads, parallel loops start without waking another one first.
     std::panic::catch_unwind(|| rayon::scope(|_| run())).unwrap_or(ExitCode::FAILURE)
@@ -50,6 +53,7 @@ fn run() -> ExitCode {
         Command::Init(args) => commands::init::run(&args),
         Command::Pretrain(args) => commands::pretrain::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Ask(args) => commands::ask::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Respond(args) => commands::respond::run(&args),
         Command::Score(args) => commands::score::run(&args),
@@ -64,11 +68,11 @@ fn run() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => interrupt::status().map_or(ExitCode::SUCCESS, ExitCode::from),
         // Whoever reads our output has seen enough: `gptune … | head`.
         Err(error) if console::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            console::note(&format!("error: {}", sentence(&error)));
             ExitCode::FAILURE
         }
     }

@@ -1,57 +1,197 @@
-//! Names of models and data.
+//! Names of models, and what a model brings along.
 
-use std::{
-    borrow::Cow,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{DataError, Dataset, PromptStyle, VOCAB_SIZE};
+use gptune_data::{Added, PromptStyle, Tokenizer};
 use gptune_fetch::GPT2_NAMES;
-use gptune_train::TrainConfig;
-use gptune_weights::ModelFolder;
-use serde_json::Value;
+use gptune_weights::{ModelFolder, SpecialTokens, open_if_gguf};
 
 use crate::{
-    assets,
+    about::About,
+    assets, console,
     download::{self, Remote},
 };
 
 /// The name of the model in the program, which goes before a folder of that name.
 pub(crate) const BUILT_IN: &str = "nano";
 
-/// Opens the model that a name, folder or file stands for, after a download if it is not on this machine.
+/// A model that was opened, with its tokenizer and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub folder: ModelFolder,
+    pub tokenizer: Tokenizer,
+    pub special: SpecialTokens,
+    pub about: About,
+    /// Where it is; none for the built-in one.
+    pub path: Option<PathBuf>,
+}
+
+/// What a model brings along beside its weights.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub tokenizer: Tokenizer,
+    pub special: SpecialTokens,
+    pub about: About,
+}
+
+impl Opened {
+    /// The weights, and the rest.
+    pub(crate) fn apart(self) -> (ModelFolder, Rest) {
+        let Self { folder, tokenizer, special, about, path: _ } = self;
+        (folder, Rest { tokenizer, special, about })
+    }
+
+    /// How instructions become text: as the user says, else as the model was trained, else as the book has it.
+    pub(crate) fn style(&self, given: Option<PromptStyle>) -> PromptStyle {
+        self.about.style(given)
+    }
+
+    /// The run folder that the model lies in.
+    pub(crate) fn run(&self) -> Option<PathBuf> {
+        let run = self.path.as_ref()?.canonicalize().ok()?.parent()?.to_owned();
+        run.join("config.toml").is_file().then_some(run)
+    }
+
+    /// The model that the first of all trainings started from.
+    pub(crate) fn base(&self, model: &str) -> String {
+        let training = self.about.training.as_ref();
+        training.map_or_else(|| crate::about::absolute(model), |training| training.base.clone())
+    }
+}
+
+/// Opens the model that a name, folder or file stands for, after a download if it is not on this machine. What a user
+/// should know about it is said on standard error.
 ///
 /// # Errors
 ///
-/// If there is none, or it is damaged, or its vocabulary is not GPT-2's.
-pub(crate) fn open_model(model: &str) -> Result<ModelFolder> {
-    let folder = if model == BUILT_IN {
-        ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?
-    } else if let Some(remote) = remote_model(model) {
-        ModelFolder::open(&here_or_fetched(&remote, model)?)?
-    } else if Path::new(model).exists() || model.contains(['/', '\\', '.']) {
-        ModelFolder::open(Path::new(model))?
-    } else {
-        bail!(
-            "unknown model '{model}': there is no such file or folder, and the known names are nano, {}, and OWNER/NAME \
-             of the Hugging Face Hub",
-            GPT2_NAMES.map(|(name, _)| name).join(", ")
-        );
+/// If there is none, or it is damaged, or its tokenizer does not fit it.
+pub(crate) fn open_model(model: &str) -> Result<Opened> {
+    let opened = open_quietly(model)?;
+    for note in opened.folder.notes() {
+        console::note(&format!("Note: {note}"));
+    }
+    Ok(opened)
+}
+
+fn open_quietly(model: &str) -> Result<Opened> {
+    let path = locate(model)?;
+    let Some(path) = path else {
+        let folder = ModelFolder::from_bytes("the built-in model nano", assets::NANO_CONFIG, assets::NANO_WEIGHTS)?;
+        let special = SpecialTokens { pad: None, ..SpecialTokens::all(gptune_data::END_OF_TEXT_ID) };
+        return Ok(Opened { folder, tokenizer: Tokenizer::gpt2()?, special, about: About::default(), path: None });
     };
-    let vocabulary = folder.config.vocab_size;
-    if vocabulary < VOCAB_SIZE {
+    let folder = ModelFolder::open(&path)?;
+    // A run's folder stands for its model.
+    let path = match path.join("model") {
+        inner if path.is_dir() && !path.join("config.json").is_file() && inner.is_dir() => inner,
+        _ => path,
+    };
+    let (tokenizer, special) = tokenizer_of(&path, folder.config.vocab_size)?;
+    let about = About::read(&path)?;
+    Ok(Opened { folder, tokenizer, special, about, path: Some(path) })
+}
+
+/// Where a model is; none for the built-in one.
+fn locate(model: &str) -> Result<Option<PathBuf>> {
+    if model == BUILT_IN {
+        return Ok(None);
+    }
+    if let Some(remote) = remote_model(model) {
+        return here_or_fetched(&remote, model).map(Some);
+    }
+    if Path::new(model).exists() || model.contains(['/', '\\', '.']) {
+        return Ok(Some(PathBuf::from(model)));
+    }
+    bail!(
+        "unknown model '{model}': there is no such file or folder, and the known names are nano, {}, and OWNER/NAME \
+         of the Hugging Face Hub",
+        GPT2_NAMES.map(|(name, _)| name).join(", ")
+    )
+}
+
+/// The tokenizer of a model by its name, and the tokens that its configuration names, without opening its weights.
+///
+/// # Errors
+///
+/// As [`open_model`].
+pub(crate) fn tokenizer(model: &str) -> Result<Tokenizer> {
+    match locate(model)? {
+        None => Ok(Tokenizer::gpt2()?),
+        Some(_) => Ok(open_model(model)?.tokenizer),
+    }
+}
+
+/// The tokenizer that stands with a model's weights, GPT-2's if none does.
+fn tokenizer_of(path: &Path, rows: usize) -> Result<(Tokenizer, SpecialTokens)> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let gguf = open_if_gguf(path)?;
+    let (own, mut special) = match &gguf {
+        Some(file) => {
+            let listed = file.tokenizer()?;
+            let special = listed.as_ref().map_or_else(SpecialTokens::default, |listed| SpecialTokens {
+                bos: listed.end_of_text,
+                eos: listed.end_of_text,
+                pad: listed.padding,
+            });
+            let own = listed.map(|listed| {
+                let added: Vec<Added> = listed
+                    .added
+                    .iter()
+                    .map(|&(id, special)| Added { id, content: listed.tokens[id as usize].clone(), special })
+                    .collect();
+                Tokenizer::from_lists(path, &listed.tokens, &listed.merges, &added, listed.end_of_text)
+            });
+            (own.transpose()?, special)
+        }
+        None => (Tokenizer::read(folder)?, SpecialTokens::read(&folder.join("config.json"))?),
+    };
+    let is_own = own.is_some();
+    let tokenizer = match own {
+        Some(own) => own,
+        None => Tokenizer::gpt2()?,
+    };
+    let known = tokenizer.vocab_size();
+    if known > rows {
+        if is_own {
+            bail!(
+                "the tokenizer of {} has {known} tokens and the model {rows}; give the tokenizer that the model was \
+                 trained with",
+                tokenizer.origin()
+            );
+        }
         bail!(
-            "the model '{model}' knows {vocabulary} tokens and GPT-2's tokenizer has {VOCAB_SIZE}; give a model with GPT-2's vocabulary"
+            "the model {} knows {rows} tokens and has no tokenizer files, and GPT-2's tokenizer has {known}; put the \
+             model's own vocab.json and merges.txt, or tokenizer.json, beside it",
+            path.display()
         );
     }
-    Ok(folder)
+    let (tokenizer, note) = tokenizer.ending_with(special.eos)?;
+    if let Some(note) = note {
+        console::note(&format!("Note: {note}"));
+    }
+    special.eos = Some(tokenizer.end_of_text());
+    if let Some(pad) = special.pad
+        && pad as usize >= rows
+    {
+        bail!(
+            "config.json of {} pads with token {pad}, and the model has {rows} tokens; correct 'pad_token_id'",
+            path.display()
+        );
+    }
+    Ok((tokenizer, special))
 }
 
 /// What a model or data are called in names of runs and files: without folders, and without the ending of a file. A dot
-/// in the name of a folder or repository is no ending.
+/// in the name of a folder or repository is no ending. The model of a run is called what the run is.
 pub(crate) fn title(source: &str) -> String {
     let path = Path::new(source);
+    let run = path.parent().filter(|parent| path.ends_with("model") && parent.join("config.toml").is_file());
+    if let Some(run) = run.and_then(|run| run.canonicalize().ok())
+        && let Some(name) = run.file_name()
+    {
+        return name.to_string_lossy().into_owned();
+    }
     let title = if path.is_file() { path.file_stem() } else { path.file_name() };
     title.map_or_else(|| source.to_owned(), |title| title.to_string_lossy().into_owned())
 }
@@ -60,17 +200,13 @@ pub(crate) fn title(source: &str) -> String {
 /// folder of that name where the model is in the cache.
 pub(crate) fn remote_model(model: &str) -> Option<Remote> {
     let remote = Remote::model(model)?;
-    let cached = || !model.contains('/') && remote.on_this_machine().is_ok_and(|path| path.is_some());
+    // One that is there and damaged is not passed over either.
+    let cached = || !model.contains('/') && !matches!(remote.on_this_machine(), Ok(None));
     let local = Path::new(model).exists() && !cached();
     (!local).then_some(remote)
 }
 
-/// What a name of data stands for, if it is neither built in nor a path on this machine.
-pub(crate) fn remote_data(data: &str) -> Option<Remote> {
-    Remote::data(data, None).filter(|_| !Path::new(data).exists())
-}
-
-fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
+pub(crate) fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
     if let Some(path) = remote.on_this_machine()? {
         return Ok(path);
     }
@@ -78,81 +214,4 @@ fn here_or_fetched(remote: &Remote, name: &str) -> Result<PathBuf> {
     // What has the form of a repository's name may have been meant as a path.
     let nowhere = || format!("there is no file or folder '{name}', and");
     if name.contains('/') { remote.fetch().with_context(nowhere) } else { remote.fetch() }
-}
-
-/// Reads the dataset that a name or file stands for, after a download if it is not on this machine.
-///
-/// # Errors
-///
-/// If there is none, or it is damaged.
-pub(crate) fn open_data(data: &str) -> Result<Dataset> {
-    Ok(open_data_bytes(data)?.0)
-}
-
-/// The same, and the bytes that were read.
-///
-/// # Errors
-///
-/// As [`open_data`].
-pub(crate) fn open_data_bytes(data: &str) -> Result<(Dataset, Cow<'static, [u8]>)> {
-    if data == "sample" {
-        let dataset = Dataset::parse("the built-in sample data", assets::SAMPLE_DATA)?;
-        return Ok((dataset, assets::SAMPLE_DATA.into()));
-    }
-    if let Some(remote) = remote_data(data) {
-        // Not built in, because its licence is not this project's.
-        return read_data(&here_or_fetched(&remote, data)?);
-    }
-    if !Path::new(data).exists() && !data.contains(['/', '\\', '.']) {
-        bail!("unknown data '{data}': there is no such file, and the known names are sample, book, alpaca");
-    }
-    read_data(Path::new(data))
-}
-
-fn read_data(path: &Path) -> Result<(Dataset, Cow<'static, [u8]>)> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    Ok((Dataset::parse(&path.display().to_string(), &bytes)?, bytes.into()))
-}
-
-/// The configuration of the run that a model folder belongs to, if it lies in a run folder.
-#[must_use]
-pub(crate) fn run_of(model: &str) -> Option<TrainConfig> {
-    if model == BUILT_IN {
-        return None;
-    }
-    let run = Path::new(model).canonicalize().ok()?.parent()?.to_owned();
-    let text = std::fs::read_to_string(run.join("config.toml")).ok()?;
-    TrainConfig::from_toml("config.toml", &text).ok()
-}
-
-/// The key of `tokenizer_config.json` that remembers the prompt style.
-pub(crate) const STYLE_KEY: &str = "gptune_prompt_style";
-
-/// The prompt style that a model folder says it was trained with; the book's if it says nothing.
-///
-/// # Errors
-///
-/// If it names a style that does not exist.
-pub(crate) fn prompt_style(model: &str, given: Option<PromptStyle>) -> Result<PromptStyle> {
-    if let Some(style) = given {
-        return Ok(style);
-    }
-    if model == BUILT_IN {
-        return Ok(PromptStyle::default());
-    }
-    let path = match remote_model(model) {
-        Some(remote) => here_or_fetched(&remote, model)?,
-        None => PathBuf::from(model),
-    };
-    if !path.exists() {
-        return Ok(PromptStyle::default());
-    }
-    let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
-    let path = folder.join("tokenizer_config.json");
-    let Ok(text) = std::fs::read(&path) else { return Ok(PromptStyle::default()) };
-    let config: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    match config.get(STYLE_KEY).and_then(Value::as_str) {
-        Some(style) => style.parse().with_context(|| format!("{}, key {STYLE_KEY}", path.display())),
-        None => Ok(PromptStyle::default()),
-    }
 }

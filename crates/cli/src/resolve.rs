@@ -1,41 +1,109 @@
-//! From arguments to a resolved configuration: flag over recipe over default.
+//! From arguments to a resolved configuration: flag over recipe over what the model was trained with over default.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gptune_train::TrainConfig;
 
-use crate::{args::TrainArgs, assets::RECIPES, model_source::title};
+use crate::{
+    about::{About, absolute},
+    args::TrainArgs,
+    assets::RECIPES,
+    model_source::{BUILT_IN, title},
+};
+
+/// A configuration, and where its values come from.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub config: TrainConfig,
+    /// The recipe, if there is one, as the user should be told.
+    pub recipe: Option<String>,
+    /// Whether the user or a recipe says how instructions become text.
+    pub style_is_given: bool,
+}
 
 /// The configuration of a training run.
 ///
-/// Without a recipe and a model, the recipe `quickstart` is the base: its settings are those of the
-/// built-in model, whatever the data.
+/// Without a recipe, the settings of the built-in model go with it, and with what was trained from it: they are the
+/// recipe `quickstart`, whatever the data.
 ///
 /// # Errors
 ///
 /// If the recipe cannot be read or a value makes no run.
-pub(crate) fn train_config(args: &TrainArgs) -> Result<TrainConfig> {
-    let recipe = args.recipe.as_deref().or(args.model.is_none().then_some("quickstart"));
-    let mut config = recipe.map_or_else(|| Ok(TrainConfig::default()), read_recipe)?;
+pub(crate) fn train_config(args: &TrainArgs) -> Result<Resolved> {
+    let model = args.model.as_deref().unwrap_or(BUILT_IN);
+    let mut given = Vec::new();
+    let (mut config, recipe) = match &args.recipe {
+        Some(recipe) => {
+            let (config, keys) = read_recipe(recipe)?;
+            given = keys;
+            (config, Some(format!("recipe {recipe}")))
+        }
+        None if base(model) == BUILT_IN => {
+            let (mut config, _) = read_recipe("quickstart")?;
+            // What it says of the style is nano's own.
+            config.prompt_style = TrainConfig::default().prompt_style;
+            (config, Some("recipe quickstart, as for nano".to_owned()))
+        }
+        None => (TrainConfig::default(), None),
+    };
     apply(args, &mut config);
+    if args.data.is_some() {
+        // Takes the place of the files that a recipe names for the parts.
+        for part in [&mut config.train_data, &mut config.val_data, &mut config.test_data] {
+            part.clear();
+        }
+    } else if args.train_data.is_some() {
+        config.val_data = args.val_data.clone().unwrap_or_default();
+        config.test_data = args.test_data.clone().unwrap_or_default();
+    }
+    if !config.train_data.is_empty() {
+        if given.iter().any(|key| key == "data") && args.train_data.is_none() && !config.data.is_empty() {
+            bail!(
+                "the recipe has both 'data' and 'train_data'; 'data' is split into its parts, so leave out one of them"
+            );
+        }
+        config.data.clear();
+    }
+    let is_given = |key: &str| given.iter().any(|given| given == key);
+    let style_is_given = args.prompt_style.is_some() || is_given("prompt_style");
+    if !style_is_given {
+        config.prompt_style = about(&config.model).style(None);
+    }
     config.validate()?;
-    Ok(config)
+    Ok(Resolved { style_is_given: args.prompt_style.is_some() || is_given("prompt_style"), config, recipe })
 }
 
-fn read_recipe(recipe: &str) -> Result<TrainConfig> {
-    if let Some((name, text)) = RECIPES.into_iter().find(|(name, _)| *name == recipe) {
-        return Ok(TrainConfig::from_toml(&format!("recipe {name}"), text)?);
-    }
-    let path = Path::new(recipe);
-    if !path.exists() && !recipe.contains(['/', '\\', '.']) {
-        bail!(
-            "unknown recipe '{recipe}'; known: {}, or the path of a TOML file",
-            RECIPES.map(|(name, _)| name).join(", ")
-        );
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {recipe}"))?;
-    Ok(TrainConfig::from_toml(recipe, &text)?)
+/// The model that the first of all trainings of a model started from, as far as this machine knows without asking.
+fn base(model: &str) -> String {
+    about(model).training.map_or_else(|| model.to_owned(), |training| training.base)
+}
+
+/// What is known of a model that lies on this machine as a folder or file. What is wrong with it, opening it will say.
+fn about(model: &str) -> About {
+    let path = Path::new(model);
+    let inner = path.join("model");
+    let path = if path.join("config.json").is_file() || !inner.is_dir() { path } else { &inner };
+    if model == BUILT_IN || !path.exists() { About::default() } else { About::read(path).unwrap_or_default() }
+}
+
+fn read_recipe(recipe: &str) -> Result<(TrainConfig, Vec<String>)> {
+    let built_in = RECIPES.into_iter().find(|(name, _)| *name == recipe);
+    let (origin, text) = if let Some((name, text)) = built_in {
+        (format!("recipe {name}"), text.to_owned())
+    } else {
+        let path = Path::new(recipe);
+        if !path.exists() && !recipe.contains(['/', '\\', '.']) {
+            bail!(
+                "unknown recipe '{recipe}'; known: {}, or the path of a TOML file",
+                RECIPES.map(|(name, _)| name).join(", ")
+            );
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {recipe}"))?;
+        (recipe.to_owned(), text)
+    };
+    let config = TrainConfig::from_toml(&origin, &text)?;
+    Ok((config, TrainConfig::keys(&text)))
 }
 
 /// Puts every flag that was given over the configuration's value.
@@ -48,6 +116,14 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
     over!(
         model,
         data,
+        train_data,
+        val_data,
+        test_data,
+        split,
+        split_seed,
+        skip_bad,
+        too_long,
+        special_tokens,
         device,
         precision,
         seed,
@@ -87,11 +163,24 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
     }
 }
 
-/// The run folder: as given, or `runs/MODEL-DATA-TIME`, which no earlier run has.
+/// Makes paths in a configuration mean the same from every folder.
+pub(crate) fn anchor(config: &mut TrainConfig) {
+    for name in
+        [&mut config.model, &mut config.data, &mut config.train_data, &mut config.val_data, &mut config.test_data]
+    {
+        // What a name stands for goes before a file of that name.
+        if !["nano", "sample"].contains(&name.as_str()) && !name.is_empty() {
+            *name = absolute(name);
+        }
+    }
+}
+
+/// What a run is called if it is given no folder: after the base model and the data, with the time.
 #[must_use]
-pub(crate) fn out_folder(args: &TrainArgs, config: &TrainConfig) -> PathBuf {
-    args.out.clone().unwrap_or_else(|| {
+pub(crate) fn run_name(args: &TrainArgs, base: &str, config: &TrainConfig) -> String {
+    args.name.clone().unwrap_or_else(|| {
         let time = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
-        Path::new("runs").join(format!("{}-{}-{time}", title(&config.model), title(&config.data)))
+        let data = if config.train_data.is_empty() { &config.data } else { &config.train_data };
+        format!("{}-{}-{time}", title(base), title(data))
     })
 }

@@ -8,7 +8,6 @@ use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
 use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
 use gptune_train::{Ending, Event, Prepared, RunFolder, TrainConfig};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::{
     commands::score::{self, Report},
@@ -41,6 +40,7 @@ impl Asked<'_> {
         };
         let items = self.examples.iter().zip(self.after).enumerate();
         let answer = |(index, (example, after)): (usize, (&Example, &String))| Answer {
+            entry: example.index,
             instruction: example.instruction.clone(),
             input: example.input.clone(),
             expected: example.output.clone(),
@@ -71,7 +71,7 @@ fn kind(example: &Example) -> Option<String> {
 pub(crate) struct Facts<'a> {
     pub started: jiff::ZonedDateTime,
     pub data: &'a Prepared,
-    /// As [`fingerprint`] gives it.
+    /// Digest of their bytes.
     pub fingerprint: String,
     pub chosen: &'a Chosen,
 }
@@ -94,7 +94,7 @@ pub(crate) fn page(
     let name = run.path().file_name().unwrap_or(run.path().as_os_str()).to_string_lossy().into_owned();
     let part = |part| data.examples(part).len();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for kind in data.dataset.examples.iter().filter_map(kind) {
+    for kind in data.examples.iter().filter_map(kind) {
         *kinds.entry(kind).or_default() += 1;
     }
     let report = RunReport {
@@ -107,7 +107,7 @@ pub(crate) fn page(
         command: format!("gptune train --recipe \"{}\"", run.join("config.toml").display()),
         config_toml: config.to_toml()?,
         data: DataFacts {
-            name: data.dataset.origin.clone(),
+            name: data.origin.clone(),
             fingerprint: fingerprint.clone(),
             train: part(Part::Train),
             val: part(Part::Val),
@@ -116,15 +116,18 @@ pub(crate) fn page(
         },
         events: events.to_vec(),
         warning: match ending {
-            Ending::NotFinite { step } => {
-                Some(format!("The loss of step {step} is not a number; the model is the one before."))
+            Ending::NotFinite(what) => {
+                let what = what.to_string();
+                let (first, rest) = what.split_at(1);
+                Some(format!("{}{rest}; the model is the one before.", first.to_uppercase()))
             }
             Ending::Completed | Ending::Interrupted => None,
         },
         answers: asked.answers(),
-        marking: "An answer is right if it is the wanted text, but for capitals, white space, closing punctuation and \
-                  quotation marks around the whole."
-            .to_owned(),
+        marking:
+            "An answer is right if it matches the wanted text after normalisation: capitals, white space, closing \
+                  punctuation and quotation marks around the whole do not count."
+                .to_owned(),
         scores: scores.map(shown),
     };
     Ok(report.to_html())
@@ -132,7 +135,7 @@ pub(crate) fn page(
 
 /// Scores as the page shows them.
 fn shown(report: &Report) -> gptune_report::Scores {
-    const NAMES: [&str; 4] = ["Exact match", "Exact match, to the letter", "Token F1", "ROUGE-L"];
+    const NAMES: [&str; 4] = ["Normalized match", "Exact match", "Token F1", "ROUGE-L"];
     let pick = |metrics: [gptune_report::Score; 4]| {
         let [exact, normalized, token_f1, rouge_l] = metrics;
         [normalized, exact, token_f1, rouge_l]
@@ -160,7 +163,8 @@ fn shown(report: &Report) -> gptune_report::Scores {
     };
     gptune_report::Scores {
         about: format!(
-            "Intervals are 95 % percentile intervals of the bootstrap over answers ({} resamples, seed {}).",
+            "Intervals are of 95 %: Wilson's for the shares of matches, and percentiles of the bootstrap over answers for the \
+             rest and for differences ({} resamples, seed {}).",
             report.resamples, report.seed
         ),
         metrics: NAMES.iter().enumerate().map(metric).collect(),
@@ -184,16 +188,11 @@ fn score_of(
     })
 }
 
-/// SHA-256 of the data's bytes.
-pub(crate) fn fingerprint(data: &[u8]) -> String {
-    format!("sha256:{:x}", Sha256::digest(data))
-}
-
 /// The processor, its threads and the system.
 fn machine() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = rayon::current_num_threads();
     let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
     format!("{}, {threads} threads, {system}", name.unwrap_or(architecture))
 }
@@ -203,13 +202,17 @@ pub(crate) fn summary(report: &Report) -> String {
     let per_cent =
         |e: &gptune_score::Estimate| format!("{:.1} % ({:.1} to {:.1})", 100.0 * e.mean, 100.0 * e.low, 100.0 * e.high);
     let count = report.scores.overall.count;
-    let after = per_cent(&report.scores.overall.metrics.normalized);
+    let metrics = &report.scores.overall.metrics;
+    let (after, exact) = (per_cent(&metrics.normalized), per_cent(&metrics.exact));
     match report.before() {
         Some((before, _)) => format!(
-            "Exact match on {count} test examples: {} before training, {after} after, with 95 % intervals",
+            "Normalized match on {count} test examples: {} before training, {after} after; exact match {exact} after; with \
+             95 % intervals",
             per_cent(&before.overall.metrics.normalized)
         ),
-        None => format!("Exact match on {count} test examples: {after}, with a 95 % interval"),
+        None => {
+            format!("Normalized match on {count} test examples: {after}; exact match {exact}; with 95 % intervals")
+        }
     }
 }
 

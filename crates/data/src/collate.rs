@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{END_OF_TEXT_ID, EncodedExample};
+use crate::{EncodedExample, Tokenizer};
 
 /// Target of a position that carries no loss, as in PyTorch's `cross_entropy`.
 pub const IGNORE_INDEX: i64 = -100;
@@ -72,6 +72,10 @@ impl Serialize for Batch {
 /// How examples are brought into one rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Collator {
+    /// The token after every example, which is trained.
+    pub end_of_text: u32,
+    /// The token that fills rows up, which never is; in the book it is the end of text.
+    pub padding: u32,
     /// Longest row kept, in tokens; longer ones are cut.
     pub max_length: usize,
     /// Leave the prompt without loss: of its `n` tokens the first `n − 1` targets are ignored, so
@@ -80,11 +84,18 @@ pub struct Collator {
 }
 
 impl Collator {
+    /// Rows for a model with this tokenizer: `padding` is what its configuration names, else the end of text.
+    #[must_use]
+    pub fn new(tokenizer: &Tokenizer, padding: Option<u32>, max_length: usize, mask_instructions: bool) -> Self {
+        let end_of_text = tokenizer.end_of_text();
+        Self { end_of_text, padding: padding.unwrap_or(end_of_text), max_length, mask_instructions }
+    }
+
     /// Collates examples, as the book's `custom_collate_fn` does.
     ///
-    /// Every row is its ids, one end-of-text, and end-of-text up to the longest row; inputs are
+    /// Every row is its ids, one end-of-text, and padding up to the longest row; inputs are
     /// the row without its last column, targets the row without its first. The first end-of-text
-    /// among the targets stays, so that the model learns to stop; later ones are ignored.
+    /// among the targets stays, so that the model learns to stop; later ones are ignored, and so is padding.
     #[must_use]
     pub fn collate(&self, examples: &[&EncodedExample]) -> Batch {
         let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
@@ -93,14 +104,18 @@ impl Collator {
         let mut inputs = Vec::with_capacity(rows * width);
         let mut targets = Vec::with_capacity(rows * width);
         for EncodedExample { ids, prompt_len } in examples {
-            let padded = |column: usize| ids.get(column).copied().unwrap_or(END_OF_TEXT_ID);
+            let padded = |column: usize| match ids.get(column) {
+                Some(&id) => id,
+                None if column == ids.len() => self.end_of_text,
+                None => self.padding,
+            };
             inputs.extend((0..width).map(padded));
             let masked = if self.mask_instructions { prompt_len.saturating_sub(1) } else { 0 };
-            // The first end-of-text of the row, be it padding or the data's own.
-            let stop = ids.iter().skip(1).position(|&id| id == END_OF_TEXT_ID).map_or(ids.len(), |at| at + 1);
+            // The first end-of-text of the row, be it the one that is added or the data's own.
+            let stop = ids.iter().skip(1).position(|&id| id == self.end_of_text).map_or(ids.len(), |at| at + 1);
             targets.extend((1..=width).map(|column| match padded(column) {
-                _ if column <= masked => IGNORE_INDEX,
-                END_OF_TEXT_ID if column > stop => IGNORE_INDEX,
+                _ if column <= masked || column > ids.len() => IGNORE_INDEX,
+                id if id == self.end_of_text && column > stop => IGNORE_INDEX,
                 id => i64::from(id),
             }));
         }
@@ -112,6 +127,7 @@ impl Collator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::END_OF_TEXT_ID;
 
     const P: u32 = END_OF_TEXT_ID;
     const E: i64 = END_OF_TEXT_ID as i64;
@@ -122,7 +138,8 @@ mod tests {
             .iter()
             .map(|(ids, prompt_len)| EncodedExample { ids: ids.to_vec(), prompt_len: *prompt_len })
             .collect();
-        Collator { max_length, mask_instructions }.collate(&examples.iter().collect::<Vec<_>>())
+        Collator { end_of_text: P, padding: P, max_length, mask_instructions }
+            .collate(&examples.iter().collect::<Vec<_>>())
     }
 
     const BOOK: [(&[u32], usize); 3] = [(&[0, 1, 2, 3, 4], 3), (&[5, 6], 1), (&[7, 8, 9], 2)];
@@ -161,5 +178,18 @@ mod tests {
         assert_eq!(batch.inputs, [0, 1, 2, 5, 6, P, 7, 8, 9]);
         assert_eq!(batch.targets, [1, 2, 3, 6, E, I, 8, 9, E]);
         assert_eq!((batch.width, batch.tokens), (3, 8));
+    }
+
+    #[test]
+    fn padding_of_its_own_is_never_a_target() {
+        let examples = [vec![1, 2, 3], vec![4]].map(|ids| EncodedExample { ids, prompt_len: 1 });
+        let collator = Collator { end_of_text: 9, padding: 7, max_length: 8, mask_instructions: false };
+        let batch = collator.collate(&examples.iter().collect::<Vec<_>>());
+        assert_eq!(batch.inputs, [1, 2, 3, 4, 9, 7]);
+        assert_eq!(batch.targets, [2, 3, 9, 9, I, I]);
+        // The padding token may be one of the text's own.
+        let collator = Collator { padding: 2, ..collator };
+        let batch = collator.collate(&examples.iter().collect::<Vec<_>>());
+        assert_eq!((batch.inputs, batch.targets), (vec![1, 2, 3, 4, 9, 2], vec![2, 3, 9, 9, I, I]));
     }
 }

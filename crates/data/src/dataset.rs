@@ -1,10 +1,14 @@
 //! Reading instruction examples.
 
+mod encoding;
+mod json;
+mod shape;
+
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::{DataError, END_OF_TEXT};
+use crate::DataError;
 
 /// One instruction with its optional input and the wanted output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +17,12 @@ pub struct Example {
     pub instruction: String,
     /// What to do it with; empty where the instruction says everything.
     pub input: String,
-    /// The wanted response.
+    /// The wanted response; empty where the entry has none.
     pub output: String,
+    /// Whether the entry has a wanted response.
+    pub has_output: bool,
+    /// The entry's place in its file, counting from 0.
+    pub index: usize,
     /// The entry as it stood in the file, with every further key, in the file's order.
     pub entry: Map<String, Value>,
 }
@@ -26,6 +34,30 @@ pub struct Dataset {
     pub origin: String,
     /// The examples in file order.
     pub examples: Vec<Example>,
+    /// Entries that were left out because they cannot be read.
+    pub skipped: Vec<BadEntry>,
+}
+
+/// An entry that cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadEntry {
+    /// Its place in the file, counting from 0.
+    pub index: usize,
+    /// Its line, counting from 1, in a file with an entry a line.
+    pub line: Option<usize>,
+    /// What is wrong with it.
+    pub problem: String,
+    /// The entry, or the text of a line that is no JSON.
+    pub entry: Value,
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// Leave out entries that cannot be read, instead of refusing the file.
+    pub skip_bad: bool,
+    /// Take entries without a wanted response: questions.
+    pub questions: bool,
 }
 
 impl Dataset {
@@ -41,80 +73,128 @@ impl Dataset {
 
     /// Parses the bytes of a dataset; `origin` names them in messages.
     ///
-    /// A first character other than `[` means JSON Lines. A missing `input` counts as empty, as
-    /// in many published instruction sets; `instruction` and `output` are required.
+    /// # Errors
+    ///
+    /// As [`Dataset::parse_with`].
+    pub fn parse(origin: &str, text: &[u8]) -> Result<Self, DataError> {
+        Self::parse_with(origin, text, ReadOptions::default())
+    }
+
+    /// Parses the bytes of a dataset; `origin` names them in messages.
+    ///
+    /// A first character other than `[` means JSON Lines, or an object with the list of entries under its only key, as
+    /// `{"data": […]}`. A missing `input` counts as empty, as in many published instruction sets, and so does null;
+    /// `instruction` and `output` are required. What Python's `json` takes and the standard does not (`NaN`, lone
+    /// surrogates) is no matter in a key that is not used, and written back as it was.
     ///
     /// # Errors
     ///
-    /// [`DataError::Json`] with line and column, [`DataError::Entry`] with index and key, or
-    /// [`DataError::Empty`].
-    pub fn parse(origin: &str, text: &[u8]) -> Result<Self, DataError> {
+    /// [`DataError::Json`] with line and column, [`DataError::Entries`] with all entries that cannot be read,
+    /// [`DataError::NotText`] for another kind of file, or [`DataError::Empty`].
+    pub fn parse_with(origin: &str, text: &[u8], options: ReadOptions) -> Result<Self, DataError> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let values = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => return Err(DataError::Empty { origin: origin.to_owned() }),
-            Some(b'[') => serde_json::from_slice::<Vec<Value>>(text).map_err(|error| json_error(origin, &error, 0))?,
-            Some(_) => parse_lines(origin, text)?,
-        };
-        if values.is_empty() {
+        if let Some(kind) = encoding::foreign_kind(text) {
+            return Err(DataError::NotText { origin: origin.to_owned(), kind });
+        }
+        let (entries, mut bad) = json::entries(origin, text)?;
+        let total = entries.len() + bad.len();
+        if total == 0 {
             return Err(DataError::Empty { origin: origin.to_owned() });
         }
-        let examples = values
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| {
-                example(value).map_err(|problem| DataError::Entry { origin: origin.to_owned(), index, problem })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { origin: origin.to_owned(), examples })
+        let mut examples = Vec::with_capacity(entries.len());
+        for json::Entry { index, line, value } in entries {
+            match example(value, index, options) {
+                Ok(example) => examples.push(example),
+                Err((entry, problem)) => bad.push(BadEntry { index, line, problem, entry }),
+            }
+        }
+        bad.sort_by_key(|entry| entry.index);
+        if let Some(problem) = shape::of_all(&bad, total) {
+            return Err(DataError::OtherShape { origin: origin.to_owned(), problem });
+        }
+        if !bad.is_empty() && !options.skip_bad {
+            return Err(DataError::Entries { origin: origin.to_owned(), bad, total, remedy: "--skip-bad" });
+        }
+        if examples.is_empty() {
+            return Err(DataError::Empty { origin: origin.to_owned() });
+        }
+        Ok(Self { origin: origin.to_owned(), examples, skipped: bad })
+    }
+
+    /// Whether the entries are pairs of a better and a worse answer, for preference tuning.
+    #[must_use]
+    pub fn looks_like_preferences(&self) -> bool {
+        let pair = |example: &Example| ["chosen", "rejected"].iter().all(|key| example.entry.contains_key(*key));
+        !self.examples.is_empty() && self.examples.iter().all(pair)
     }
 }
 
 impl Example {
-    /// Whether any text of the example contains the literal `<|endoftext|>`, which would read
-    /// like the special token without being it.
+    /// An example of one's own.
     #[must_use]
-    pub fn has_literal_end_of_text(&self) -> bool {
-        [&self.instruction, &self.input, &self.output].iter().any(|text| text.contains(END_OF_TEXT))
+    pub fn new(instruction: &str, input: &str, output: &str) -> Self {
+        let keys = [("instruction", instruction), ("input", input), ("output", output)];
+        let entry = keys.map(|(key, text)| (key.to_owned(), Value::from(text))).into_iter().collect();
+        let [instruction, input, output] = [instruction, input, output].map(str::to_owned);
+        Self { instruction, input, output, has_output: true, index: 0, entry }
     }
 }
 
-fn parse_lines(origin: &str, text: &[u8]) -> Result<Vec<Value>, DataError> {
-    text.split(|&byte| byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.trim_ascii().is_empty())
-        .map(|(number, line)| serde_json::from_slice(line).map_err(|error| json_error(origin, &error, number)))
-        .collect()
-}
+impl BadEntry {
+    /// An example that cannot be used, and why.
+    #[must_use]
+    pub fn new(example: &Example, problem: String) -> Self {
+        Self { index: example.index, line: None, problem, entry: Value::Object(example.entry.clone()) }
+    }
 
-/// `lines_before`: how many lines of the file precede the text the parser saw.
-fn json_error(origin: &str, error: &serde_json::Error, lines_before: usize) -> DataError {
-    let message = error.to_string();
-    // serde_json appends its own position, which counts from the wrong line for JSON Lines.
-    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-    DataError::Json {
-        origin: origin.to_owned(),
-        line: lines_before + error.line().max(1),
-        column: error.column(),
-        message,
+    /// `entry 3`, with its line if it has one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.line {
+            Some(line) => format!("entry {} (line {line})", self.index),
+            None => format!("entry {}", self.index),
+        }
+    }
+
+    /// The entry and what is wrong with it, as a line of JSON.
+    #[must_use]
+    pub fn to_json(&self, origin: &str) -> String {
+        let line = serde_json::json!({
+            "data": origin, "entry": self.index, "problem": self.problem, "content": self.entry,
+        });
+        crate::python_json::to_line(&line)
     }
 }
 
-fn example(value: Value) -> Result<Example, String> {
+/// An example, or the entry again with what is wrong with it.
+fn example(value: Value, index: usize, options: ReadOptions) -> Result<Example, (Value, String)> {
     let Value::Object(entry) = value else {
-        return Err(format!("expected an object, found {}", kind(&value)));
+        let problem = format!("expected an object, found {}", kind(&value));
+        return Err((value, problem));
     };
     let text = |key: &str| match entry.get(key) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Null) if key == "input" => Ok(None),
+        Some(Value::String(text)) => {
+            json::checked(text).map(|text| Some(text.to_owned())).map_err(|problem| format!("'{key}' {problem}"))
+        }
         Some(other) => Err(format!("'{key}' is {}, expected a string", kind(other))),
     };
-    let required = |key: &str| text(key)?.ok_or_else(|| format!("has no '{key}'"));
-    Ok(Example {
-        instruction: required("instruction")?,
-        input: text("input")?.unwrap_or_default(),
-        output: required("output")?,
-        entry,
-    })
+    let read = || {
+        let instruction = text("instruction")?.ok_or_else(|| shape::without("instruction", &entry))?;
+        let output = text("output")?;
+        let has_output = output.is_some();
+        if !has_output && !options.questions {
+            return Err(shape::without("output", &entry));
+        }
+        Ok((instruction, text("input")?.unwrap_or_default(), output.unwrap_or_default(), has_output))
+    };
+    match read() {
+        Ok((instruction, input, output, has_output)) => {
+            Ok(Example { instruction, input, output, has_output, index, entry })
+        }
+        Err(problem) => Err((Value::Object(entry), problem)),
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -151,12 +231,139 @@ mod tests {
         assert!(error("[{\"instruction\": \"a\",\n  oops}]").contains("line 2, column 3"));
         assert!(error("{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\"\n").contains("line 2, column"));
         assert!(
-            error(r#"[{"instruction":"a","output":"b"},{"output":"c"}]"#).contains("entry 1: has no 'instruction'")
+            error(r#"[{"instruction":"a","output":"b"},{"output":"c"}]"#)
+                .contains("data.json, entry 1: has no 'instruction'; its only key is 'output'")
         );
         assert!(error(r#"[{"instruction":"a","output":3}]"#).contains("entry 0: 'output' is a number"));
         assert!(error(r#"[{"instruction":"a","input":["x"],"output":"b"}]"#).contains("'input' is an array"));
         assert!(error("[7]").contains("entry 0: expected an object, found a number"));
         assert!(error("[]").contains("no examples"));
         assert!(error("  \n").contains("no examples"));
+    }
+
+    #[test]
+    fn all_bad_entries_are_found_at_once() {
+        let good = r#"{"instruction":"a","output":"b"}"#;
+        let text = format!(
+            r#"[{good},{{"instruction":"a","output":null}},{{"instruction":"a","input":null,"output":"b"}},{{"output":"b"}}]"#
+        );
+        let message = error(&text);
+        assert!(message.contains("2 of 4 entries"), "{message}");
+        assert!(message.contains("entry 1: 'output' is null") && message.contains("entry 3: has no"), "{message}");
+        assert!(message.contains("--skip-bad"), "{message}");
+        let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
+        let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
+        assert_eq!(dataset.examples.iter().map(|example| example.index).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(dataset.skipped.iter().map(|entry| entry.index).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(
+            dataset.skipped[0].to_json("x"),
+            r#"{"data": "x", "entry": 1, "problem": "'output' is null, expected a string", "content": {"instruction": "a", "output": null}}"#
+        );
+        let many = format!("[{good},{}]", [r#"{"instruction":"a","output":5}"#; 30].join(","));
+        let message = error(&many);
+        assert!(
+            message.contains("30 of 31") && message.contains("entry 20:") && !message.contains("entry 21:"),
+            "{message}"
+        );
+        assert!(message.contains("and 10 more"), "{message}");
+    }
+
+    #[test]
+    fn bad_lines_are_entries_too() {
+        let good = "{\"instruction\":\"a\",\"output\":\"b\"}";
+        let text = format!("{good}\n{{\"instruction\": \"a\" \"b\"}}\n\n{good}\n5\n");
+        let message = error(&text);
+        assert!(
+            message.contains("entry 1 (line 2): ") && message.contains("entry 3 (line 5): expected an object"),
+            "{message}"
+        );
+        let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
+        assert_eq!(Dataset::parse_with("x", text.as_bytes(), options).unwrap().examples.len(), 2);
+    }
+
+    #[test]
+    fn what_python_accepts_matters_only_where_it_is_used() {
+        let read = |text: &str| Dataset::parse("x", text.as_bytes()).unwrap().examples;
+        let text = r#"[{"instruction":"a","output":"NaN","score":NaN,"low":-Infinity,"odd":"x\ud83d!"}]"#;
+        let examples = read(text);
+        assert_eq!(examples[0].output, "NaN");
+        let back = crate::to_python_json(&Value::Object(examples[0].entry.clone()));
+        // print(json.dumps(json.loads(text)[0], indent=4)) in Python 3.11.
+        assert_eq!(
+            back,
+            "{\n    \"instruction\": \"a\",\n    \"output\": \"NaN\",\n    \"score\": NaN,\n    \"low\": -Infinity,\n    \"odd\": \"x\\ud83d!\"\n}"
+        );
+        assert!(error(r#"[{"instruction":"a","output":NaN}]"#).contains("entry 0: 'output' is NaN, expected a string"));
+        assert!(
+            error(r#"[{"instruction":"a","output":"b\udc00"}]"#)
+                .contains("entry 0: 'output' has a lone surrogate, \\udc00")
+        );
+        assert!(error("[{\"instruction\":\"a\",\n\"output\":NaN,}]").contains("line 2, column 14"));
+        assert!(error("[{\"a\":NaN,\"b\":\"\\ud83d\",\"c\":oops}]").contains("line 1, column 28"));
+        assert!(error("[{NaN:1}]").contains("line 1, column 3"));
+        assert_eq!(
+            read(r#"[{"instruction":"\ud83d\ude00 \\ud83d","output":"b","x":NaN}]"#)[0].instruction,
+            "😀 \\ud83d"
+        );
+        assert_eq!(
+            read("{\"instruction\":\"a\",\"output\":\"b\",\"s\":NaN}\n{\"instruction\":\"c\",\"output\":\"d\"}").len(),
+            2
+        );
+    }
+
+    #[test]
+    fn lists_inside_an_object_are_found_or_named() {
+        let list = r#"[{"instruction":"a","output":"b"},{"instruction":"c","output":"d"}]"#;
+        let count = |text: &str| Dataset::parse("x", text.as_bytes()).unwrap().examples.len();
+        assert_eq!(count(&format!("{{\"data\": {list}}}")), 2);
+        assert_eq!(count(&format!("{{\n \"version\": 1,\n \"rows\": {list}\n}}")), 2);
+        assert_eq!(count("{\n \"instruction\": \"a\",\n \"output\": \"b\"\n}"), 1);
+        let message = error(&format!("{{\"train\": {list}, \"test\": {list}}}"));
+        assert!(message.contains("'train', 'test'"), "{message}");
+    }
+
+    #[test]
+    fn other_shapes_are_named_once() {
+        let message = error(&[r#"{"messages":[{"role":"user","content":"hi"}]}"#; 3].join("\n"));
+        assert!(message.contains("none of the 3 entries has an 'instruction'"), "{message}");
+        assert!(message.contains("'messages'") && message.contains("chat"), "{message}");
+        let message = error(r#"[{"prompt":"a","completion":"b"}]"#);
+        assert!(message.contains("'prompt', 'completion'"), "{message}");
+        let message = error(r#"[{"prompt":"a","completion":"b"},{"prompt":"a","completion":"b","id":3}]"#);
+        assert!(message.contains("none of the 2") && message.contains("'prompt', 'completion', 'id'"), "{message}");
+    }
+
+    #[test]
+    fn other_kinds_of_files_are_named() {
+        let of = |bytes: &[u8]| Dataset::parse("data.json", bytes).unwrap_err().to_string();
+        let utf16: Vec<u8> = "[{\"instruction\": 1}]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(of(&utf16).contains("UTF-16"), "{}", of(&utf16));
+        assert!(of(&[&[0xff, 0xfe], &utf16[..]].concat()).contains("UTF-16"));
+        let big: Vec<u8> = "\u{feff}[]".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert!(of(&big).contains("UTF-16"));
+        assert!(of(b"[{\"instruction\": \"caf\xe9\"}]").contains("not UTF-8"));
+        assert!(of(b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n").contains("Git LFS pointer"));
+        assert!(of(b"<!DOCTYPE html><html>").contains("web page"));
+        assert!(of(b"\x1f\x8b\x08\0").contains("gzip"));
+        assert!(of(b"PAR1....").contains("Parquet"));
+        assert!(of(b"PK\x03\x04").contains("zip"));
+        assert!(of(b"instruction,input,output\na,b,c\n").contains("CSV"));
+    }
+
+    #[test]
+    fn questions_need_no_output() {
+        let text = br#"[{"instruction":"a"},{"instruction":"b","output":"c"}]"#;
+        let options = ReadOptions { questions: true, ..ReadOptions::default() };
+        let examples = Dataset::parse_with("x", text, options).unwrap().examples;
+        assert_eq!(examples.iter().map(|example| example.has_output).collect::<Vec<_>>(), [false, true]);
+        assert!(!examples[0].entry.contains_key("output"));
+    }
+
+    #[test]
+    fn an_example_of_ones_own_is_written_like_one_that_was_read() {
+        let own = Example::new("a", "", "b");
+        let read = Dataset::parse("x", br#"[{"instruction":"a","input":"","output":"b"}]"#).unwrap();
+        assert_eq!(read.examples, [own]);
+        assert!(!read.looks_like_preferences());
     }
 }

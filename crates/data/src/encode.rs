@@ -1,10 +1,11 @@
 //! From examples to token ids, and a look at them before training.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Dataset, Example, PromptStyle, Split, Tokenizer};
+use crate::{DataError, Example, PromptStyle, Split, Tokenizer};
 
 /// An example as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Encoder<'a> {
     pub tokenizer: &'a Tokenizer,
     /// The prompt style.
     pub style: PromptStyle,
+    /// Let text that reads like an added token become that token.
+    pub special_tokens: bool,
 }
 
 impl Encoder<'_> {
@@ -35,10 +38,19 @@ impl Encoder<'_> {
     ///
     /// As [`Tokenizer::encode`].
     pub fn encode(&self, example: &Example) -> Result<EncodedExample, DataError> {
-        let ids = self.tokenizer.encode(&self.style.training_text(example))?;
-        let prompt = self.tokenizer.encode(&self.style.prompt(example))?;
+        let ids = self.ids(&self.style.training_text(example))?;
+        let prompt = self.ids(&self.style.prompt(example))?;
         let prompt_len = ids.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
         Ok(EncodedExample { ids, prompt_len })
+    }
+
+    /// The ids of a text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        if self.special_tokens { self.tokenizer.encode_special(text) } else { self.tokenizer.encode(text) }
     }
 
     /// Encodes many examples in parallel, in order; `progress` is called after each with 1.
@@ -62,6 +74,122 @@ impl Encoder<'_> {
     }
 }
 
+/// The lengths that a model and a user allow, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// Longest sequence that the user wants; longer ones are cut. At most `context`.
+    pub max_length: usize,
+    /// Longest sequence that the model takes.
+    pub context: usize,
+    /// Prompts carry no loss, so that one that fills `max_length` leaves nothing to learn.
+    pub mask_instructions: bool,
+}
+
+impl Lengths {
+    /// What is wrong with an example whose prompt leaves no room, or none.
+    fn fault(&self, example: &EncodedExample) -> Option<String> {
+        let longest = if self.mask_instructions { self.max_length } else { self.context };
+        let tokens = example.prompt_len;
+        (tokens >= longest).then(|| {
+            let limit = self.limit(longest);
+            format!("the prompt alone is {tokens} tokens long and {limit}; shorten it")
+        })
+    }
+
+    /// What is wrong with an example that loses its end, or none.
+    fn cut(&self, example: &EncodedExample) -> Option<String> {
+        let tokens = example.ids.len();
+        // Inputs are ids[..len] padded, targets end with one end-of-text at position len.
+        (tokens > self.max_length).then(|| format!("it is {tokens} tokens long and {}", self.limit(self.max_length)))
+    }
+
+    /// The limit, by the name of what set it.
+    fn limit(&self, longest: usize) -> String {
+        if longest < self.context {
+            format!("--max-length is {longest}, of the {} that the model's context holds", self.context)
+        } else {
+            format!("the model's context holds {longest}")
+        }
+    }
+}
+
+/// What is to become of an example that is longer than allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TooLong {
+    /// It loses its end, as in the book, and does not teach to stop.
+    #[default]
+    Cut,
+    /// It is left out.
+    Skip,
+    /// It is an error.
+    Refuse,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "cut",
+            Self::Skip => "skip",
+            Self::Refuse => "refuse",
+        })
+    }
+}
+
+impl FromStr for TooLong {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        [Self::Cut, Self::Skip, Self::Refuse].into_iter().find(|choice| choice.to_string() == name).ok_or_else(|| {
+            DataError::UnknownName { what: "choice", given: name.to_owned(), known: "cut, skip, refuse" }
+        })
+    }
+}
+
+/// An example that cannot be trained on as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// Its place among the examples.
+    pub place: usize,
+    /// What is wrong with it.
+    pub problem: String,
+    /// Whether it is too long, rather than wrong in its text.
+    pub too_long: bool,
+}
+
+/// Finds the examples that cannot be trained on: text that reads like an added token (unless `encoder` makes it one),
+/// prompts without room for an answer, and unless they may be cut, whatever is too long. `encoded` are the ids of
+/// `examples`, in order.
+#[must_use]
+pub fn unfit(
+    examples: &[Example],
+    encoded: &[EncodedExample],
+    encoder: &Encoder<'_>,
+    lengths: Lengths,
+    too_long: TooLong,
+) -> Vec<Unfit> {
+    let literal = |example: &Example| {
+        let texts = [("instruction", &example.instruction), ("input", &example.input), ("output", &example.output)];
+        let found = texts.iter().find_map(|(key, text)| Some((key, encoder.tokenizer.literal_added(text)?)));
+        found.filter(|_| !encoder.special_tokens).map(|(key, token)| {
+            format!(
+                "'{key}' contains the literal text '{0}', which would be trained as ordinary letters and not as the token \
+                 {0}; remove it, or take it for the token with --special-tokens",
+                token.content
+            )
+        })
+    };
+    let of = |(place, (example, encoded)): (usize, (&Example, &EncodedExample))| {
+        let length = || {
+            let cut = || lengths.cut(encoded).filter(|_| too_long != TooLong::Cut);
+            lengths.fault(encoded).or_else(cut).map(|problem| (problem, true))
+        };
+        let (problem, too_long) = literal(example).map(|problem| (problem, false)).or_else(length)?;
+        Some(Unfit { place, problem, too_long })
+    };
+    examples.iter().zip(encoded).enumerate().filter_map(of).collect()
+}
+
 /// What [`preflight`] found out about a dataset: nothing here stops a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preflight {
@@ -69,49 +197,30 @@ pub struct Preflight {
     pub longest: usize,
     /// Training examples whose end-of-text target the cut to the longest allowed length removes.
     pub cut: usize,
-    /// Indices of test and validation examples whose instruction and input occur in the training
+    /// Training examples of which that cut leaves no token of the response.
+    pub without_response: usize,
+    /// Places of test and validation examples whose instruction and input occur in the training
     /// part.
     pub leaks: Vec<usize>,
 }
 
-/// Checks a dataset against the lengths that the model and the user allow.
-///
-/// Sequences are cut to `max_length` tokens. A prompt has to be shorter than `longest_prompt`: than the model's context,
-/// and where prompts have no targets, than `max_length`. `encoded` are the examples of `dataset`, in order.
-///
-/// # Errors
-///
-/// [`DataError::PromptTooLong`] for a prompt that is not, and [`DataError::LiteralEndOfText`] for text that reads like
-/// the special token.
-pub fn preflight(
-    dataset: &Dataset,
-    encoded: &[EncodedExample],
-    split: &Split,
-    max_length: usize,
-    longest_prompt: usize,
-) -> Result<Preflight, DataError> {
-    if let Some(index) = dataset.examples.iter().position(Example::has_literal_end_of_text) {
-        return Err(DataError::LiteralEndOfText { origin: dataset.origin.clone(), index });
-    }
-    if let Some((index, example)) = encoded.iter().enumerate().find(|(_, example)| example.prompt_len >= longest_prompt)
-    {
-        return Err(DataError::PromptTooLong {
-            origin: dataset.origin.clone(),
-            index,
-            tokens: example.prompt_len,
-            limit: longest_prompt,
-        });
-    }
-    let question = |index: usize| {
-        let Example { instruction, input, .. } = &dataset.examples[index];
+/// Looks at examples that can be trained on. `encoded` are their ids, in order, of which `max_length` are kept.
+#[must_use]
+pub fn preflight(examples: &[Example], encoded: &[EncodedExample], split: &Split, max_length: usize) -> Preflight {
+    let question = |place: usize| {
+        let Example { instruction, input, .. } = &examples[place];
         (instruction.as_str(), input.as_str())
     };
     let trained: HashSet<_> = split.train.clone().map(question).collect();
     let held_out = split.test.clone().chain(split.val.clone());
-    Ok(Preflight {
+    let count = |test: fn(&EncodedExample, usize) -> bool| {
+        split.train.clone().filter(|&place| test(&encoded[place], max_length)).count()
+    };
+    Preflight {
         longest: encoded.iter().map(|example| example.ids.len()).max().unwrap_or(0),
-        // Inputs are ids[..len] padded, targets end with one end-of-text at position len.
-        cut: split.train.clone().filter(|&index| encoded[index].ids.len() > max_length).count(),
-        leaks: held_out.filter(|&index| trained.contains(&question(index))).collect(),
-    })
+        cut: count(|example, longest| example.ids.len() > longest),
+        // The last target kept is at position `longest`.
+        without_response: count(|example, longest| example.prompt_len > longest),
+        leaks: held_out.filter(|&place| trained.contains(&question(place))).collect(),
+    }
 }

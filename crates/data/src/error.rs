@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::BadEntry;
+
 /// What can be wrong with instruction data.
 ///
 /// Every message is one sentence that names the place and the remedy.
@@ -28,15 +30,33 @@ pub enum DataError {
         /// What the parser said.
         message: String,
     },
-    /// An entry is not an object of strings.
-    #[error("{origin}, entry {index}: {problem}; mend or remove that entry")]
-    Entry {
+    /// Entries that cannot be used: all of them.
+    #[error("{}", entries(.origin, .bad, *.total, .remedy))]
+    Entries {
         /// The file or name of the dataset.
         origin: String,
-        /// Index of the entry, counting from 0.
-        index: usize,
-        /// What is wrong with it, naming the key.
+        /// The entries, in the order of the file.
+        bad: Vec<BadEntry>,
+        /// Entries of the whole file.
+        total: usize,
+        /// The setting that leaves them out.
+        remedy: &'static str,
+    },
+    /// The file is JSON, and no list of instructions.
+    #[error("{origin}: {problem}")]
+    OtherShape {
+        /// The file or name of the dataset.
+        origin: String,
+        /// What it is, and what to do.
         problem: String,
+    },
+    /// The file is something else than JSON in UTF-8.
+    #[error("{origin} is {kind}")]
+    NotText {
+        /// The file or name of the dataset.
+        origin: String,
+        /// What it is, and what to do.
+        kind: String,
     },
     /// There is no entry at all.
     #[error("{origin} holds no examples; give it at least one {{\"instruction\", \"input\", \"output\"}}")]
@@ -57,32 +77,6 @@ pub enum DataError {
         needed: usize,
         /// What to do.
         remedy: &'static str,
-    },
-    /// A prompt leaves no room for a response.
-    #[error(
-        "{origin}, entry {index}: the prompt alone is {tokens} tokens long and the context holds \
-         {limit}; shorten or remove that entry, or raise --max-length (the model's context is the ceiling)"
-    )]
-    PromptTooLong {
-        /// The file or name of the dataset.
-        origin: String,
-        /// Index of the entry, counting from 0.
-        index: usize,
-        /// Length of the prompt in tokens.
-        tokens: usize,
-        /// Longest sequence allowed, in tokens.
-        limit: usize,
-    },
-    /// Text that reads like the special token.
-    #[error(
-        "{origin}, entry {index} contains the literal text '<|endoftext|>', which would be trained as seven ordinary \
-         tokens; remove it (the end-of-text token is added after every response)"
-    )]
-    LiteralEndOfText {
-        /// The file or name of the dataset.
-        origin: String,
-        /// Index of the entry, counting from 0.
-        index: usize,
     },
     /// A name that stands for nothing.
     #[error("unknown {what} '{given}'; known: {known}")]
@@ -137,11 +131,58 @@ pub enum DataError {
         problem: String,
     },
     /// No token ends a text.
-    #[error("the tokenizer of {origin} has no token that ends a text: {problem}; name it as 'eos_token_id' in config.json")]
+    #[error(
+        "the tokenizer of {origin} has no token that ends a text: {problem}; name it as 'eos_token_id' in config.json"
+    )]
     NoEndOfText {
         /// Where the tokenizer is from.
         origin: String,
         /// What is missing or wrong.
         problem: String,
     },
+    /// A split that is none.
+    #[error(
+        "the split '{given}' cannot be used; give the per cent for training, test and validation, which add up to 100, such \
+         as 85/10/5"
+    )]
+    Fractions {
+        /// What was given.
+        given: String,
+    },
+    /// Every training example is cut before its response.
+    #[error(
+        "{origin}: --max-length {max_length} cuts every training example before its response, so that there is nothing to \
+         learn from; raise it"
+    )]
+    NothingToLearn {
+        /// The file or name of the dataset.
+        origin: String,
+        /// Tokens that are kept of an example.
+        max_length: usize,
+    },
+}
+
+/// Bad entries that a message lists.
+const LISTED: usize = 20;
+
+fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: &str) -> String {
+    if let [entry] = bad {
+        let place = entry.place();
+        return format!(
+            "{origin}, {place}: {}; mend or remove that entry, or leave it out with {remedy}",
+            entry.problem
+        );
+    }
+    let list: Vec<String> =
+        bad.iter().take(LISTED).map(|entry| format!("{}: {}", entry.place(), entry.problem)).collect();
+    let more = match bad.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!(
+        "{origin}: {} of {total} entries cannot be used: {}{more}; mend or remove them, or leave them out with {remedy} \
+         (entries count from 0)",
+        bad.len(),
+        list.join("; ")
+    )
 }

@@ -25,12 +25,12 @@ mod split;
 mod tokenizer;
 
 pub use collate::{Batch, Collator, IGNORE_INDEX};
-pub use dataset::{Dataset, Example};
-pub use encode::{EncodedExample, Encoder, Preflight, preflight};
+pub use dataset::{BadEntry, Dataset, Example, ReadOptions};
+pub use encode::{EncodedExample, Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
 pub use error::DataError;
 pub use loader::{BatchIter, Loader};
 pub use order::{Mt19937, Order, OrderStream};
 pub use prompt::PromptStyle;
 pub use python_json::to_python_json;
-pub use split::{Part, Split};
+pub use split::{Fractions, Part, Split};
 pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

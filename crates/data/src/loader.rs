@@ -109,7 +109,8 @@ mod tests {
         (1..=n).map(|len| EncodedExample { ids: vec![1; len], prompt_len: 1 }).collect()
     }
 
-    const COLLATOR: Collator = Collator { max_length: 1024, mask_instructions: false };
+    const COLLATOR: Collator =
+        Collator { end_of_text: 50_256, padding: 50_256, max_length: 1024, mask_instructions: false };
 
     #[test]
     fn train_drops_the_short_batch_and_validation_keeps_it() {

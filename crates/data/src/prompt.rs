@@ -11,6 +11,14 @@ const PREAMBLE: &str =
 const PREAMBLE_WITH_INPUT: &str = "Below is an instruction that describes a task, paired with an input that provides \
                                    further context. Write a response that appropriately completes the request.";
 
+/// What stands before an input.
+const INPUT_HEADER: &str = "\n\n### Input:\n";
+
+/// A text as it stands between the quotation marks of a template.
+fn escaped(text: &str) -> String {
+    text.replace('\n', "\\n")
+}
+
 /// How an instruction, its input and its response become one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,19 +65,65 @@ impl PromptStyle {
         format!("{}{header}{}", self.prompt(example), example.output)
     }
 
-    /// The style as a Jinja chat template, as `transformers` and llama.cpp read it: the content of
-    /// each user message is an instruction (with its input, if it has one, below a blank line and
-    /// `### Input:` in the styles that have such a header).
+    /// The instruction and its input as one message of a chat: what stands between the headers.
+    #[must_use]
+    pub fn message(self, example: &Example) -> String {
+        let Example { instruction, input, .. } = example;
+        match self {
+            _ if input.is_empty() => instruction.clone(),
+            Self::Book | Self::Alpaca => format!("{instruction}{INPUT_HEADER}{input}"),
+            Self::Phi3 => format!("{instruction}\n{input}"),
+        }
+    }
+
+    /// The style as a Jinja chat template, as `transformers` and llama.cpp read it: for one turn it gives the training
+    /// text, if the content of the user's message is what [`PromptStyle::message`] makes of an example.
+    ///
+    /// Training knows no system message, and the template passes over one: llama.cpp finds that out and puts its text
+    /// before the first user message, and other programs ask the template's author to say so, which is here.
     #[must_use]
     pub fn chat_template(self) -> String {
-        let (first, user, assistant) = match self {
-            Self::Book | Self::Alpaca => (PREAMBLE, r"\n\n### Instruction:\n", r"\n\n### Response:\n"),
-            Self::Phi3 => ("", r"<|user|>\n", r"\n<|assistant|>:\n"),
+        let (user, assistant) = self.headers();
+        let (user, assistant) = (escaped(user), escaped(assistant));
+        let first = match self {
+            Self::Book => PREAMBLE.to_owned(),
+            // An input shows by its header alone, as in a message there is no other place for it.
+            Self::Alpaca => format!(
+                "{{% if '{}' in (messages[1] if messages[0]['role'] == 'system' else messages[0])['content'] %}}\
+                 {PREAMBLE_WITH_INPUT}{{% else %}}{PREAMBLE}{{% endif %}}",
+                escaped(INPUT_HEADER)
+            ),
+            Self::Phi3 => String::new(),
         };
         format!(
             "{first}{{% for message in messages %}}{{% if message['role'] == 'user' %}}{{{{ '{user}' + message['content'] }}}}\
              {{% elif message['role'] == 'assistant' %}}{{{{ '{assistant}' + message['content'] + eos_token }}}}{{% endif %}}\
              {{% endfor %}}{{% if add_generation_prompt %}}{{{{ '{assistant}' }}}}{{% endif %}}"
+        )
+    }
+
+    /// What stands before an instruction and before a response.
+    fn headers(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Book | Self::Alpaca => ("\n\n### Instruction:\n", "\n\n### Response:\n"),
+            Self::Phi3 => ("<|user|>\n", "\n<|assistant|>:\n"),
+        }
+    }
+
+    /// A `Modelfile` for Ollama beside a GGUF file of this name: its template gives the training text of an instruction
+    /// without input, and answers end with `end_of_text`. Ollama's templates cannot look into a message, so that
+    /// alpaca's other preamble, for instructions with input, is not there.
+    #[must_use]
+    pub fn modelfile(self, gguf: &str, end_of_text: &str) -> String {
+        let (user, assistant) = self.headers();
+        let first = if self == Self::Phi3 { "" } else { PREAMBLE };
+        format!(
+            "# Made by gptune: the model answers in the format that it was trained in.\n\
+             #   ollama create NAME -f THIS_FILE\n\
+             FROM ./{gguf}\n\
+             TEMPLATE \"\"\"{first}{user}{{{{ .Prompt }}}}{assistant}{{{{ .Response }}}}\"\"\"\n\
+             PARAMETER stop \"{end_of_text}\"\n\
+             PARAMETER temperature 0\n"
         )
     }
 
@@ -114,12 +168,7 @@ mod tests {
     use super::*;
 
     fn example(input: &str) -> Example {
-        Example {
-            instruction: "Do it.".into(),
-            input: input.into(),
-            output: "Done.".into(),
-            entry: serde_json::Map::new(),
-        }
+        Example::new("Do it.", input, "Done.")
     }
 
     #[test]
@@ -159,5 +208,20 @@ mod tests {
             assert_eq!(style.to_string().parse::<PromptStyle>().unwrap(), style);
         }
         assert!("chat".parse::<PromptStyle>().unwrap_err().to_string().contains("known: book"));
+    }
+
+    #[test]
+    fn ollama_gets_the_training_text() {
+        let file = PromptStyle::Book.modelfile("model.gguf", "<|endoftext|>");
+        let (_, rest) = file.split_once("TEMPLATE \"\"\"").unwrap();
+        let (template, rest) = rest.split_once("\"\"\"").unwrap();
+        let example = Example::new("Do it.", "", "Done.");
+        let text = template.replace("{{ .Prompt }}", "Do it.").replace("{{ .Response }}", "Done.");
+        assert_eq!(text, PromptStyle::Book.training_text(&example));
+        assert!(file.contains("FROM ./model.gguf\n") && rest.contains("PARAMETER stop \"<|endoftext|>\""), "{file}");
+        for style in [PromptStyle::Alpaca, PromptStyle::Phi3] {
+            let text = style.modelfile("x", "y").replace("{{ .Prompt }}", "Do it.").replace("{{ .Response }}", "Done.");
+            assert!(text.contains(&format!("\"\"\"{}\"\"\"", style.training_text(&example))), "{text}");
+        }
     }
 }

@@ -4,6 +4,46 @@ use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
+/// Stands for what a string cannot hold: before four digits, the lone surrogate that they name. A noncharacter that no
+/// text should have.
+pub(crate) const MARK: char = '\u{10fffe}';
+
+/// The string that stands for `NaN`, `Infinity` or `-Infinity`, which JSON has no numbers for.
+pub(crate) fn number_mark(word: &str) -> String {
+    format!("{MARK}{word}")
+}
+
+/// Formats a value on one line, as Python's `json.dumps(value)` does.
+pub(crate) fn to_line(value: &Value) -> String {
+    let mut out = String::new();
+    write_line(&mut out, value);
+    out
+}
+
+fn write_line(out: &mut String, value: &Value) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                write_line(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(entries) => {
+            out.push('{');
+            for (index, (key, item)) in entries.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                write_string(out, key);
+                out.push_str(": ");
+                write_line(out, item);
+            }
+            out.push('}');
+        }
+        other => write_value(out, other, 0),
+    }
+}
+
 /// Formats a value byte for byte as Python's `json.dumps(value, indent=4)` does: non-ASCII
 /// escaped, no newline at the end.
 #[must_use]
@@ -58,9 +98,20 @@ fn write_items<I: IntoIterator>(
 }
 
 fn write_string(out: &mut String, text: &str) {
+    if let Some(word) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| number_mark(word) == text) {
+        out.push_str(word);
+        return;
+    }
     out.push('"');
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let is_surrogate =
+            |digits: &&str| u32::from_str_radix(digits, 16).is_ok_and(|code| (0xd800..0xe000).contains(&code));
         match c {
+            MARK if rest.as_str().get(..4).as_ref().is_some_and(is_surrogate) => {
+                out.push_str("\\u");
+                out.extend(rest.by_ref().take(4));
+            }
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),

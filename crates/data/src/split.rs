@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Range, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::DataError;
 
 /// A part of a dataset.
@@ -46,8 +48,61 @@ impl FromStr for Part {
     }
 }
 
-/// The book's split of `n` examples in file order: the first 85% train, the next 10% test, the
-/// rest validation, with fractions cut off (935, 110 and 55 of 1,100).
+/// How much of a dataset goes into each part, in per cent: training, test and validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fractions {
+    train: f64,
+    test: f64,
+    val: f64,
+}
+
+impl Default for Fractions {
+    /// The book's: 85, 10 and 5.
+    fn default() -> Self {
+        Self { train: 85.0, test: 10.0, val: 5.0 }
+    }
+}
+
+impl fmt::Display for Fractions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.train, self.test, self.val)
+    }
+}
+
+impl FromStr for Fractions {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        let numbers: Vec<f64> = text
+            .split('/')
+            .filter_map(|number| number.trim().parse().ok())
+            .filter(|n| (0.0..=100.0).contains(n))
+            .collect();
+        match numbers[..] {
+            [train, test, val] if text.matches('/').count() == 2 && (train + test + val - 100.0).abs() < 1e-6 => {
+                Ok(Self { train, test, val })
+            }
+            _ => Err(DataError::Fractions { given: text.to_owned() }),
+        }
+    }
+}
+
+impl TryFrom<String> for Fractions {
+    type Error = DataError;
+
+    fn try_from(text: String) -> Result<Self, DataError> {
+        text.parse()
+    }
+}
+
+impl From<Fractions> for String {
+    fn from(fractions: Fractions) -> Self {
+        fractions.to_string()
+    }
+}
+
+/// Which examples are in which part: the first ones train, the next ones test, the rest validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// Indices of the training examples.
@@ -59,14 +114,28 @@ pub struct Split {
 }
 
 impl Split {
-    /// Splits `n` examples.
+    /// Splits `n` examples as the book does, with fractions cut off: 935, 110 and 55 of 1,100.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        Self::with(n, Fractions::default())
+    }
+
+    /// Splits `n` examples into these fractions.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub fn new(n: usize) -> Self {
+    pub fn with(n: usize, Fractions { train, test, val }: Fractions) -> Self {
         // In floating point as the book does it: int(n * 0.85), where 0.85 is a little below 85%.
-        let train = (n as f64 * 0.85) as usize;
-        let test = (n as f64 * 0.1) as usize;
+        let part = |per_cent: f64| (n as f64 * (per_cent / 100.0)) as usize;
+        let train = part(train).min(n);
+        // What is cut off goes to validation, unless that is to have nothing.
+        let test = if val == 0.0 { n - train } else { part(test).min(n - train) };
         Self { train: 0..train, test: train..train + test, val: train + test..n }
+    }
+
+    /// Parts of these sizes, one after the other.
+    #[must_use]
+    pub fn of_sizes(train: usize, test: usize, val: usize) -> Self {
+        Self { train: 0..train, test: train..train + test, val: train + test..train + test + val }
     }
 
     /// The indices of one part.
@@ -96,5 +165,22 @@ mod tests {
         assert_eq!(sizes(52_002), [44_201, 5_200, 2_601]);
         assert_eq!(sizes(1), [0, 0, 1]);
         assert_eq!(Split::new(1100).part(Part::All), 0..1100);
+    }
+
+    #[test]
+    fn fractions_are_read_and_used() {
+        assert_eq!(Split::with(1100, "85/10/5".parse().unwrap()), Split::new(1100));
+        let sizes = |text: &str, n| {
+            let split = Split::with(n, text.parse().unwrap());
+            [split.train.len(), split.test.len(), split.val.len()]
+        };
+        assert_eq!(sizes("80/10/10", 1100), [880, 110, 110]);
+        assert_eq!(sizes("90/10/0", 105), [94, 11, 0]);
+        assert_eq!(sizes("100/0/0", 7), [7, 0, 0]);
+        assert_eq!(sizes("0/0/100", 7), [0, 0, 7]);
+        for text in ["80/10", "80/10/20", "80,10,10", "-10/60/50", "a/b/c", "80/10/10/0", "NaN/50/50"] {
+            assert!(text.parse::<Fractions>().unwrap_err().to_string().contains(text), "{text}");
+        }
+        assert_eq!("82.5/10/7.5".parse::<Fractions>().unwrap().to_string(), "82.5/10/7.5");
     }
 }

@@ -208,6 +208,15 @@ impl Tokenizer {
         self.own.as_ref().is_none_or(|own| own.cuts_like_gpt2 && !own.adds_blank && !own.normalizes)
     }
 
+    /// The added tokens that take in blanks around them, or that are none within a word (`lstrip`, `rstrip` and
+    /// `single_word` in `tokenizer.json`), which formats beside Hugging Face's have no name for.
+    #[must_use]
+    pub fn added_by_surroundings(&self) -> Vec<&str> {
+        let list = self.own.as_ref().and_then(|own| own.json["added_tokens"].as_array());
+        let looks = |token: &&Value| ["lstrip", "rstrip", "single_word"].iter().any(|key| token[*key] == true);
+        list.into_iter().flatten().filter(looks).filter_map(|token| token["content"].as_str()).collect()
+    }
+
     /// Where it comes from, for messages.
     #[must_use]
     pub fn origin(&self) -> &str {

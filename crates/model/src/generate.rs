@@ -50,15 +50,12 @@ impl Gpt2 {
     #[must_use]
     pub fn generate(&self, prompt: &[u32], options: &GenerateOptions) -> Vec<u32> {
         let mut result = Vec::new();
-        self.generate_batch(&[prompt], options, |_, ids| {
-            result = ids;
-            true
-        });
+        self.generate_batch(&[prompt], options, &|| true, |_, ids| result = ids);
         result
     }
 
     /// Continues many prompts at once. `done` is given each prompt's index and new ids as soon as it
-    /// is finished, and says whether to go on with the others.
+    /// is finished. `go_on` is asked before each token; when it says no, unfinished ones are given up.
     ///
     /// A prompt is continued as if it were alone: what it draws depends on `options` only. The model
     /// sees the last [`Gpt2::context_length`] tokens. As long as a text fits, keys and values of
@@ -73,35 +70,38 @@ impl Gpt2 {
         &self,
         prompts: &[&[u32]],
         options: &GenerateOptions,
-        mut done: impl FnMut(usize, Vec<u32>) -> bool,
+        go_on: &dyn Fn() -> bool,
+        mut done: impl FnMut(usize, Vec<u32>),
     ) {
         assert!(prompts.iter().all(|prompt| !prompt.is_empty()), "generation continues at least one token");
         let texts = prompts.iter().enumerate().map(|(index, prompt)| Text::new(index, prompt, options));
         let (fitting, mut others): (Vec<_>, Vec<_>) =
             texts.partition(|text| text.ids.len() <= self.context_length() && !text.finished);
-        if let Some(outgrown) = self.generate_cached(fitting, &mut done) {
-            others.extend(outgrown);
-            self.generate_afresh(others, &mut done);
-        }
+        others.extend(self.generate_cached(fitting, go_on, &mut done));
+        self.generate_afresh(others, go_on, &mut done);
     }
 
     /// Continues texts that fit the context, until they are finished or have outgrown it; returns
-    /// those, or none if `done` says to stop.
+    /// those.
     fn generate_cached<'a>(
         &self,
         mut texts: Vec<Text<'a>>,
-        done: &mut impl FnMut(usize, Vec<u32>) -> bool,
-    ) -> Option<Vec<Text<'a>>> {
+        go_on: &dyn Fn() -> bool,
+        done: &mut impl FnMut(usize, Vec<u32>),
+    ) -> Vec<Text<'a>> {
         let context = self.context_length();
         let mut outgrown = Vec::new();
-        let Some((mut cache, mut logits)) = self.start(&texts) else { return Some(outgrown) };
+        if !go_on() {
+            return outgrown;
+        }
+        let Some((mut cache, mut logits)) = self.start(&texts) else { return outgrown };
         loop {
             for (text, logits) in
                 texts.iter_mut().zip(logits.chunks(self.vocab_size())).filter(|(text, _)| !text.finished)
             {
                 text.extend(logits);
-                if text.finished && !done(text.index, text.new_ids()) {
-                    return None;
+                if text.finished {
+                    done(text.index, text.new_ids());
                 }
             }
             // Leaving the batch copies what is kept of the others, so finished texts leave in groups.
@@ -115,26 +115,30 @@ impl Gpt2 {
                 outgrown.extend(left.into_iter().filter(|text| !text.finished));
                 texts = stay;
                 if texts.is_empty() {
-                    return Some(outgrown);
+                    return outgrown;
                 }
                 cache.keep(&staying);
+            }
+            if !go_on() {
+                return outgrown;
             }
             logits = self.step(&texts, &mut cache);
         }
     }
 
     /// Continues texts one by one, each token from the last ones that the context holds.
-    fn generate_afresh(&self, texts: Vec<Text<'_>>, done: &mut impl FnMut(usize, Vec<u32>) -> bool) {
+    fn generate_afresh(&self, texts: Vec<Text<'_>>, go_on: &dyn Fn() -> bool, done: &mut impl FnMut(usize, Vec<u32>)) {
         let context = self.context_length();
         for mut text in texts {
             while !text.finished {
+                if !go_on() {
+                    return;
+                }
                 let seen = Packed::new(&[&text.ids[text.ids.len().saturating_sub(context)..]], false);
                 let logits = self.last_logits(self.blocks(&seen), &seen);
                 text.extend(&logits);
             }
-            if !done(text.index, text.new_ids()) {
-                return;
-            }
+            done(text.index, text.new_ids());
         }
     }
 

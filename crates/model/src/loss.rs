@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use gptune_kernels::head_loss;
+use gptune_kernels::{Target, head_loss};
 
 use crate::{Gpt2, Supervised};
 
@@ -20,6 +20,21 @@ impl Gpt2 {
     /// If a sequence is longer than the context, or an id is outside the vocabulary.
     #[must_use]
     pub fn loss(&self, batch: &Supervised) -> Tensor<1> {
-        head_loss(self.hidden(&batch.packed), self.head_weight(), &batch.targets)
+        self.loss_of(self.hidden(&batch.packed), &batch.targets)
+    }
+
+    /// The weighted cross-entropy of some targets, from hidden states that [`Gpt2::hidden`] gave.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[N, C]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If there is no target, or one is outside the rows or the vocabulary.
+    #[must_use]
+    pub fn loss_of(&self, hidden: Tensor<2>, targets: &[Target]) -> Tensor<1> {
+        head_loss(hidden, self.head_weight(), targets)
     }
 }

@@ -37,6 +37,26 @@ impl Packed {
         &self.layout
     }
 
+    /// What one of the sequences shall predict, each with a weight of 1: `targets` has one for each of its positions,
+    /// and a negative one means none.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such sequence, or a target is no `u32`.
+    #[must_use]
+    pub fn targets_of(&self, sequence: usize, targets: &[i64]) -> Vec<Target> {
+        let prefix = self.layout.prefix();
+        let Some(own) = self.layout.own().nth(sequence) else { panic!("sequence {sequence}") };
+        let row = |position| if position < prefix { position } else { own.start + position - prefix };
+        let wanted = targets.iter().enumerate().filter(|(_, target)| **target >= 0);
+        wanted
+            .map(|(position, &target)| {
+                let Ok(id) = u32::try_from(target) else { panic!("a target of {target}") };
+                Target { row: u32::try_from(row(position)).unwrap_or(u32::MAX), id, weight: 1.0 }
+            })
+            .collect()
+    }
+
     /// The row of each sequence's last position.
     pub(crate) fn last_rows(&self) -> Vec<u32> {
         let prefix = self.layout.prefix();

@@ -9,6 +9,8 @@ pub(crate) struct Facts<'a> {
     /// Before the first step.
     pub initial: Option<Losses>,
     pub evaluations: Vec<Evaluation>,
+    /// After the last step, with its number.
+    pub last: Option<(usize, Losses)>,
     /// The loss of every step.
     pub batches: Vec<f64>,
     /// The examples' own tokens, and the time of all steps without evaluations.
@@ -65,7 +67,10 @@ impl<'a> Facts<'a> {
                     facts.evaluations.push(Evaluation { epoch, step, tokens_seen, losses: Losses { train, val } });
                 }
                 Event::Sample { epoch, ref text, .. } => facts.samples.push((epoch, text)),
-                Event::End { seconds, peak_memory_bytes } => facts.end = Some(End { seconds, peak_memory_bytes }),
+                Event::Final { step, train_loss: train, val_loss: val, .. } => {
+                    facts.last = Some((step, Losses { train, val }));
+                }
+                Event::End { seconds, peak_memory_bytes, .. } => facts.end = Some(End { seconds, peak_memory_bytes }),
             }
         }
         facts

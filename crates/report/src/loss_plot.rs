@@ -200,7 +200,18 @@ mod tests {
         }];
         for step in 0..232 {
             let (epoch, loss) = (1 + step / 116, 3.0 / (1.0 + step as f64));
-            events.push(Event::Step { epoch, step, loss, lr: 5e-5, tokens: 400, padded_tokens: 560, seconds: 1.0 });
+            events.push(Event::Step {
+                epoch,
+                step,
+                loss,
+                lr: 5e-5,
+                tokens: 400,
+                padded_tokens: 560,
+                seconds: 1.0,
+                grad_norm: None,
+                loss_scale: None,
+                skipped: false,
+            });
             if step % 5 == 0 {
                 let tokens_seen = 560 * (step + 1);
                 events.push(Event::Eval { epoch, step, tokens_seen, train_loss: loss, val_loss: loss + 0.1 });

@@ -60,6 +60,8 @@ pub struct DataFacts {
 /// A test item and what the model made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
+    /// The place of its entry in the data, counting from 0.
+    pub entry: usize,
     /// What to do.
     pub instruction: String,
     /// What to do it with; may be empty.

@@ -1,4 +1,4 @@
-use gptune_data::{Order, PromptStyle};
+use gptune_data::{Encoder, Fractions, Order, PromptStyle, Tokenizer, TooLong};
 use serde::{Deserialize, Serialize};
 
 use crate::{Precision, TrainError};
@@ -26,8 +26,24 @@ impl Default for Packing {
 pub struct TrainConfig {
     /// The model to start from: a name, a folder or a file.
     pub model: String,
-    /// The data: a name or a file.
+    /// The data: a name or a file, which is split.
     pub data: String,
+    /// A file of training data instead, not split; empty for none.
+    pub train_data: String,
+    /// A file of validation data, beside `train_data`; empty for none.
+    pub val_data: String,
+    /// A file of test data, beside `train_data`; empty for none.
+    pub test_data: String,
+    /// The parts of `data`.
+    pub split: Fractions,
+    /// Shuffle `data` with this seed before it is split; 0 keeps the order of the file.
+    pub split_seed: u32,
+    /// Leave out entries that cannot be read, instead of refusing the file.
+    pub skip_bad: bool,
+    /// What becomes of examples longer than `max_length`.
+    pub too_long: TooLong,
+    /// Let text that reads like one of the tokenizer's added tokens become that token.
+    pub special_tokens: bool,
     /// The device to train on.
     pub device: String,
     /// The type of number that matrix products take.
@@ -93,6 +109,14 @@ impl Default for TrainConfig {
         Self {
             model: "nano".to_owned(),
             data: "sample".to_owned(),
+            train_data: String::new(),
+            val_data: String::new(),
+            test_data: String::new(),
+            split: Fractions::default(),
+            split_seed: 0,
+            skip_bad: false,
+            too_long: TooLong::Cut,
+            special_tokens: false,
             device: "auto".to_owned(),
             precision: Precision::F32,
             seed: 123,
@@ -139,6 +163,12 @@ impl TrainConfig {
         })
     }
 
+    /// The keys that a recipe sets; none if it is no TOML.
+    #[must_use]
+    pub fn keys(text: &str) -> Vec<String> {
+        text.parse::<toml::Table>().map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// The configuration as TOML, every key written.
     ///
     /// # Errors
@@ -146,6 +176,12 @@ impl TrainConfig {
     /// [`TrainError::Setting`] if a value has no TOML form.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|error| TrainError::Setting { key: "config", problem: error.to_string() })
+    }
+
+    /// How texts become ids.
+    #[must_use]
+    pub fn encoder<'a>(&self, tokenizer: &'a Tokenizer) -> Encoder<'a> {
+        Encoder { tokenizer, style: self.prompt_style, special_tokens: self.special_tokens }
     }
 
     /// How batches are computed.
@@ -183,6 +219,16 @@ impl TrainConfig {
             if !value.is_finite() || value < 0.0 {
                 return fault(key, format!("{value} is not a number from 0 up"));
             }
+        }
+        if self.lr == 0.0 {
+            return fault("lr", "0 changes nothing; `gptune evaluate` measures a model as it is".to_owned());
+        }
+        if self.train_data.is_empty() && !(self.val_data.is_empty() && self.test_data.is_empty()) {
+            let problem = "it goes with training data of its own (--train-data); --data is split into its parts";
+            return fault(if self.val_data.is_empty() { "test_data" } else { "val_data" }, problem.to_owned());
+        }
+        if !self.train_data.is_empty() && self.split_seed != 0 {
+            return fault("split_seed", "--train-data is not split".to_owned());
         }
         #[allow(clippy::cast_possible_truncation)]
         if self.eps as f32 == 0.0 {

@@ -27,13 +27,13 @@ pub enum TrainError {
         problem: String,
     },
     /// The run folder holds something already.
-    #[error("the output folder {path} exists and is not empty; give another one with --out, or empty it")]
+    #[error("the folder {path} exists and is not empty; give another one (--out of training), or empty it")]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
     /// The run folder is a file.
-    #[error("the output folder {path} is a file; give another name")]
+    #[error("{path} is a file; give another name")]
     NoFolder {
         /// The file.
         path: PathBuf,

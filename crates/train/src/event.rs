@@ -29,8 +29,10 @@ pub enum Event {
     /// Losses before the first step.
     Initial {
         /// Mean of the batch losses of the first training batches.
+        #[serde(deserialize_with = "number")]
         train_loss: f64,
         /// Mean of the batch losses of the first validation batches.
+        #[serde(deserialize_with = "number")]
         val_loss: f64,
     },
     /// An optimizer step.
@@ -40,6 +42,7 @@ pub enum Event {
         /// Counting from 0 over the whole run.
         step: usize,
         /// Mean cross-entropy of the batch, before the update.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// Learning rate.
         lr: f64,
@@ -49,6 +52,16 @@ pub enum Event {
         padded_tokens: usize,
         /// Duration.
         seconds: f64,
+        /// The norm of all gradients together, before clipping; known where something asked for it: clipping, or the
+        /// loss scale of `f16`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grad_norm: Option<f64>,
+        /// What the loss was multiplied by while gradients were computed, in `f16`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss_scale: Option<f64>,
+        /// Whether the gradients were not finite under that scale, so that nothing was updated.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skipped: bool,
     },
     /// An evaluation after a step.
     Eval {
@@ -59,9 +72,28 @@ pub enum Event {
         /// Padded training tokens up to and with that step.
         tokens_seen: usize,
         /// As in `Initial`.
+        #[serde(deserialize_with = "number")]
         train_loss: f64,
         /// As in `Initial`.
+        #[serde(deserialize_with = "number")]
         val_loss: f64,
+    },
+    /// The evaluation after the last step of a run that was not broken off, on the batches of `Initial`.
+    Final {
+        /// The last step, counting from 0.
+        step: usize,
+        /// As in `Initial`.
+        #[serde(deserialize_with = "number")]
+        train_loss: f64,
+        /// As in `Initial`.
+        #[serde(deserialize_with = "number")]
+        val_loss: f64,
+        /// Mean over the targets of the same validation batches, whatever batch they are in.
+        #[serde(deserialize_with = "number")]
+        val_token_loss: f64,
+        /// `exp` of that.
+        #[serde(deserialize_with = "number")]
+        val_perplexity: f64,
     },
     /// A continuation of the first validation prompt, after an epoch.
     Sample {
@@ -78,6 +110,9 @@ pub enum Event {
         seconds: f64,
         /// Most memory the process held, where the system tells.
         peak_memory_bytes: Option<u64>,
+        /// Whether somebody asked to stop before the last step.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        interrupted: bool,
     },
 }
 
@@ -99,6 +134,11 @@ pub trait Observer {
     fn keep(&mut self, model: &Gpt2, steps: usize) -> Result<(), TrainError>;
 }
 
+/// A number that JSON has no word for is null, and reads back as NaN.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
 /// Reads the events of a `metrics.jsonl`.
 ///
 /// # Errors
@@ -111,4 +151,26 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
     events
         .map(|(index, line)| serde_json::from_str(line).map_err(|error| fault(index + 1, error.to_string())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_is_no_number_is_null_and_reads_back() {
+        let event = Event::Eval { epoch: 1, step: 5, tokens_seen: 10, train_loss: f64::NAN, val_loss: 1.5 };
+        let line = serde_json::to_string(&event).unwrap();
+        assert!(line.contains("\"train_loss\":null"), "{line}");
+        let Event::Eval { train_loss, val_loss, .. } = serde_json::from_str(&line).unwrap() else { panic!("{line}") };
+        assert!(train_loss.is_nan() && val_loss == 1.5);
+    }
+
+    #[test]
+    fn what_does_not_concern_a_step_is_not_written() {
+        let line =
+            r#"{"event":"step","epoch":1,"step":0,"loss":2.5,"lr":0.1,"tokens":3,"padded_tokens":4,"seconds":0.5}"#;
+        let event: Event = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+    }
 }

@@ -58,7 +58,7 @@ impl FromStr for Precision {
 #[derive(Debug, Clone)]
 pub(crate) struct LossScale {
     pub factor: f64,
-    finite_steps: u32,
+    pub(crate) finite_steps: u32,
 }
 
 impl Default for LossScale {
@@ -68,6 +68,12 @@ impl Default for LossScale {
 }
 
 impl LossScale {
+    /// Whether gradients were not finite even though the loss was hardly scaled up, so that the next ones will not be
+    /// either.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.factor < 1.0
+    }
+
     /// Takes note of whether the gradients of a step were finite.
     pub(crate) fn update(&mut self, finite: bool) {
         const GROWTH_INTERVAL: u32 = 2000;

@@ -1,58 +1,124 @@
-//! From a dataset to what a trainer needs.
+//! From datasets to what a trainer needs.
 
 use gptune_data::{
-    Collator, DataError, Dataset, EncodedExample, Encoder, Example, Loader, Part, Preflight, Split, Tokenizer,
-    preflight,
+    BadEntry, Collator, DataError, Dataset, EncodedExample, Example, Lengths, Loader, Mt19937, Part, Preflight, Split,
+    Tokenizer, preflight, unfit,
 };
 
 use crate::TrainConfig;
 
-/// A dataset, encoded, checked and split.
+/// The data of a run, as they were read.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// One dataset, which is split.
+    Whole(Dataset),
+    /// Datasets of their own for the parts.
+    Parts {
+        /// To train on.
+        train: Dataset,
+        /// To answer.
+        test: Option<Dataset>,
+        /// To watch the loss on.
+        val: Option<Dataset>,
+    },
+}
+
+/// What becomes of a dataset for a model: how its texts become ids, and how many of them it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelInput<'a> {
+    /// The model's tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The token that fills up batches, if the model's configuration names one.
+    pub padding: Option<u32>,
+    /// Longest sequence that the model takes.
+    pub context: usize,
+}
+
+/// An entry that was left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// The file or name of its dataset.
+    pub origin: String,
+    /// The entry, its place in the file, and why.
+    pub entry: BadEntry,
+}
+
+/// Data that are encoded, checked and split.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The dataset.
-    pub dataset: Dataset,
-    /// Its examples as ids, in order.
+    /// The file or name of the data, for messages.
+    pub origin: String,
+    /// The examples: those to train on, to answer, and to validate with, one part after the other.
+    pub examples: Vec<Example>,
+    /// The examples as ids, in the same order.
     pub encoded: Vec<EncodedExample>,
-    /// Its parts.
+    /// The parts.
     pub split: Split,
-    /// What is worth knowing about it.
+    /// What is worth knowing about them.
     pub preflight: Preflight,
+    /// Entries that were left out, as the configuration allows.
+    pub left_out: Vec<LeftOut>,
     collator: Collator,
     batch_size: usize,
 }
 
 impl Prepared {
-    /// Encodes and checks a dataset as `config` asks for it; `progress` is called with 1 after each
-    /// example. Sequences are cut to `config.max_length`, which the caller has limited to `context`, the longest
-    /// that the model takes. A prompt that reaches it is refused, and with masked instructions one that reaches
+    /// Encodes and checks data as `config` asks for it; `progress` is called with 1 after each
+    /// example. Sequences are cut to `config.max_length`, which the caller has limited to the model's context. A prompt
+    /// that reaches the context is refused, and with masked instructions one that reaches
     /// `config.max_length` and would leave a sequence without a target.
     ///
     /// # Errors
     ///
-    /// Every fault of the data that must stop a run.
+    /// Every fault of the data that must stop a run; all bad entries of a file at once.
     pub fn new(
-        dataset: Dataset,
-        tokenizer: &Tokenizer,
+        source: Source,
+        target: ModelInput<'_>,
         config: &TrainConfig,
-        context: usize,
         progress: impl Fn(u64) + Sync,
     ) -> Result<Self, DataError> {
-        let mut split = Split::new(dataset.examples.len());
+        let mut left_out = Vec::new();
+        let mut fit = |dataset: Dataset| fitting(dataset, target, config, &mut left_out, &progress);
+        let (origin, mut parts, split) = match source {
+            Source::Whole(dataset) => {
+                let origin = dataset.origin.clone();
+                let parts = fit(dataset)?;
+                let split = Split::with(parts.0.len(), config.split);
+                (origin, shuffled(parts, config.split_seed), split)
+            }
+            Source::Parts { train, test, val } => {
+                let datasets = [Some(train), test, val];
+                let origins: Vec<String> = datasets.iter().flatten().map(|dataset| dataset.origin.clone()).collect();
+                let mut all = (Vec::new(), Vec::new());
+                let mut sizes = [0; 3];
+                for (size, dataset) in sizes.iter_mut().zip(datasets) {
+                    let Some(dataset) = dataset else { continue };
+                    let (examples, encoded) = fit(dataset)?;
+                    *size = examples.len();
+                    all.0.extend(examples);
+                    all.1.extend(encoded);
+                }
+                let [train, test, val] = sizes;
+                (origins.join(", "), all, Split::of_sizes(train, test, val))
+            }
+        };
+        let (examples, encoded) = (std::mem::take(&mut parts.0), std::mem::take(&mut parts.1));
+        let mut split = split;
         if config.train_limit > 0 {
             split.train.end = split.train.end.min(config.train_limit);
         }
-        let encoded = Encoder { tokenizer, style: config.prompt_style }.encode_all(&dataset.examples, progress)?;
-        let longest_prompt = if config.mask_instructions { config.max_length } else { context };
-        let preflight = preflight(&dataset, &encoded, &split, config.max_length, longest_prompt)?;
-        let collator = Collator { max_length: config.max_length, mask_instructions: config.mask_instructions };
-        Ok(Self { dataset, encoded, split, preflight, collator, batch_size: config.batch_size })
+        let preflight = preflight(&examples, &encoded, &split, config.max_length);
+        if preflight.without_response > 0 && preflight.without_response == split.train.len() {
+            return Err(DataError::NothingToLearn { origin, max_length: config.max_length });
+        }
+        let collator = Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions);
+        Ok(Self { origin, examples, encoded, split, preflight, left_out, collator, batch_size: config.batch_size })
     }
 
     /// The examples of a part.
     #[must_use]
     pub fn examples(&self, part: Part) -> &[Example] {
-        &self.dataset.examples[self.split.part(part)]
+        &self.examples[self.split.part(part)]
     }
 
     /// A loader over a part.
@@ -64,4 +130,54 @@ impl Prepared {
         let examples = &self.encoded[self.split.part(part)];
         Loader::new(part, examples, self.batch_size, self.collator, self.encoded.len())
     }
+}
+
+/// Examples and their ids.
+type Encoded = (Vec<Example>, Vec<EncodedExample>);
+
+/// Encodes a dataset, and refuses or leaves out what cannot be trained on.
+fn fitting(
+    mut dataset: Dataset,
+    target: ModelInput<'_>,
+    config: &TrainConfig,
+    left_out: &mut Vec<LeftOut>,
+    progress: &(impl Fn(u64) + Sync),
+) -> Result<Encoded, DataError> {
+    let encoder = config.encoder(target.tokenizer);
+    let mut encoded = encoder.encode_all(&dataset.examples, progress)?;
+    let lengths =
+        Lengths { max_length: config.max_length, context: target.context, mask_instructions: config.mask_instructions };
+    let unfit = unfit(&dataset.examples, &encoded, &encoder, lengths, config.too_long);
+    let may_leave_out =
+        |too_long| if too_long { config.too_long == gptune_data::TooLong::Skip } else { config.skip_bad };
+    let entry = |unfit: &gptune_data::Unfit| {
+        let example = &dataset.examples[unfit.place];
+        BadEntry::new(example, unfit.problem.clone())
+    };
+    let refused: Vec<_> = unfit.iter().filter(|unfit| !may_leave_out(unfit.too_long)).collect();
+    if !refused.is_empty() {
+        let remedy = if refused.iter().all(|unfit| unfit.too_long) { "--too-long skip" } else { "--skip-bad" };
+        let bad = refused.into_iter().map(entry).collect();
+        return Err(DataError::Entries { origin: dataset.origin, bad, total: dataset.examples.len(), remedy });
+    }
+    let left = |entry: BadEntry| LeftOut { origin: dataset.origin.clone(), entry };
+    left_out.extend(dataset.skipped.iter().cloned().map(left));
+    left_out.extend(unfit.iter().map(entry).map(left));
+    let mut places = unfit.iter().map(|unfit| unfit.place).peekable();
+    let mut keep =
+        (0..dataset.examples.len()).map(|place| places.next_if_eq(&place).is_none()).collect::<Vec<_>>().into_iter();
+    let mut keep_encoded = keep.clone();
+    dataset.examples.retain(|_| keep.next().unwrap_or(true));
+    encoded.retain(|_| keep_encoded.next().unwrap_or(true));
+    Ok((dataset.examples, encoded))
+}
+
+/// Brings examples into the order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves them as they are.
+fn shuffled((examples, encoded): Encoded, seed: u32) -> Encoded {
+    if seed == 0 {
+        return (examples, encoded);
+    }
+    let mut all: Vec<Option<(Example, EncodedExample)>> = examples.into_iter().zip(encoded).map(Some).collect();
+    let order = Mt19937::new(seed).permutation(all.len());
+    order.into_iter().filter_map(|place| all[place].take()).unzip()
 }

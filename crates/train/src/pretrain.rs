@@ -11,7 +11,8 @@ use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
 use crate::{
-    CompactVocabulary, Ending, Event, Observer, Outcome, Packing, TrainError, peak_memory_bytes, trainer::Updates,
+    CompactVocabulary, Ending, Event, NotFinite, Observer, Outcome, Packing, TrainError, peak_memory_bytes,
+    trainer::Updates,
 };
 
 /// How to pretrain.
@@ -188,10 +189,11 @@ pub fn pretrain(
         let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
         let began = Instant::now();
         let lr = config.learning_rate(step);
-        let (updated, loss) = updates.step(model, lr, std::slice::from_ref(&batch), Packing::default());
+        let (updated, done) = updates.step(model, lr, std::slice::from_ref(&batch), Packing::default());
         model = updated;
+        let loss = done.loss;
         if !loss.is_finite() {
-            ending = Ending::NotFinite { step };
+            ending = Ending::NotFinite(NotFinite::Step(step));
             newest = None;
             break;
         }
@@ -199,10 +201,30 @@ pub fn pretrain(
         tokens_seen += batch.padded_tokens();
         let epoch = 1 + step / steps_per_epoch;
         let (tokens, padded_tokens, seconds) = (batch.tokens, batch.padded_tokens(), began.elapsed().as_secs_f64());
-        observer.event(&Event::Step { epoch, step, loss, lr, tokens, padded_tokens, seconds })?;
+        observer.event(&Event::Step {
+            epoch,
+            step,
+            loss,
+            lr,
+            tokens,
+            padded_tokens,
+            seconds,
+            grad_norm: done.grad_norm,
+            loss_scale: done.loss_scale,
+            skipped: done.skipped,
+        })?;
         if step.is_multiple_of(config.eval_every) || taken == config.steps {
-            let val_loss = held_out_loss(&model.valid(), text, config.batch_size);
+            let Some(val_loss) = held_out_loss(&model.valid(), text, config.batch_size, stop) else {
+                newest = Some(batch);
+                ending = Ending::Interrupted;
+                break;
+            };
             observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss: loss, val_loss })?;
+            if !val_loss.is_finite() {
+                ending = Ending::NotFinite(NotFinite::Evaluation(step));
+                newest = None;
+                break;
+            }
         }
         newest = Some(batch);
         if stop.load(Ordering::Relaxed) {
@@ -210,23 +232,30 @@ pub fn pretrain(
             break;
         }
     }
-    let mut outcome = Outcome::new(&model, ending, taken, newest.as_ref());
+    let mut outcome =
+        Outcome::new(&model, ending, taken, newest.as_ref().map(|batch| (taken.saturating_sub(1), batch)));
+    drop(model);
+    gptune_kernels::release_buffers();
     if let Some(vocabulary) = vocabulary {
         outcome.model = vocabulary.expand(outcome.model, model_config.vocab_size);
     }
-    if !matches!(outcome.ending, Ending::NotFinite { .. }) {
+    if !matches!(outcome.ending, Ending::NotFinite(_)) {
         observer.keep(&outcome.model, taken)?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes() })?;
+    let interrupted = outcome.ending == Ending::Interrupted;
+    observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes(), interrupted })?;
     Ok(outcome)
 }
 
-/// Mean loss over the held-out blocks.
-fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize) -> f64 {
+/// Mean loss over the held-out blocks; none if somebody asked to stop.
+fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize, stop: &AtomicBool) -> Option<f64> {
     let blocks: Vec<usize> = (text.train..text.train + text.held_out).collect();
     let (mut sum, mut count) = (0.0, 0.0);
     for blocks in blocks.chunks(batch_size) {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
         let batch = text.batch(blocks);
         if let Some(batch) = Supervised::mean(&batch.sequences(true), true) {
             let weight = blocks.len() as f64;
@@ -234,7 +263,7 @@ fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize) -> f64 {
             count += weight;
         }
     }
-    sum / count
+    Some(sum / count)
 }
 
 #[cfg(test)]

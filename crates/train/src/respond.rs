@@ -1,6 +1,6 @@
 //! Answers to instructions.
 
-use gptune_data::{DataError, END_OF_TEXT_ID, Example, PromptStyle, Tokenizer, VOCAB_SIZE, to_python_json};
+use gptune_data::{DataError, Encoder, Example, PromptStyle, Tokenizer, to_python_json};
 use gptune_model::{GenerateOptions, Gpt2};
 use serde_json::Value;
 
@@ -13,45 +13,86 @@ pub struct Response {
     pub text: String,
 }
 
-/// Instructions that are answered at once: more of them share each pass over the weights, and keep
-/// more keys and values.
+/// Who answers, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Respondent<'a> {
+    /// The model.
+    pub model: &'a Gpt2,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// How instructions become text.
+    pub style: PromptStyle,
+    /// Let text that reads like an added token become that token.
+    pub special_tokens: bool,
+    /// Longest answer in tokens.
+    pub max_new_tokens: usize,
+}
+
+/// Most instructions that are answered at once: more of them share each pass over the weights.
 const AT_ONCE: usize = 32;
 
-/// Has the model answer instructions greedily, each by at most `max_new_tokens`, stopping at
-/// end-of-text.
+/// Most bytes that answering them at once may hold beside the model.
+const BYTES: usize = 1 << 30;
+
+/// Has the model answer instructions greedily, stopping at end-of-text.
 ///
-/// `progress` is called after each answer and says whether to go on; if not, the answers of whole
-/// groups are returned, the first ones.
+/// `answered` is given the answers of each group as soon as it is complete, in order. `progress` is called after each
+/// answer, and `go_on` before each token: when it says no, the answers that are finished are given and no more.
 ///
 /// # Errors
 ///
-/// If a prompt cannot be encoded or an answer not decoded.
-pub fn respond(
-    model: &Gpt2,
-    tokenizer: &Tokenizer,
-    style: PromptStyle,
+/// If a prompt cannot be encoded or an answer not decoded, or what `answered` says.
+pub fn respond<E: From<DataError>>(
+    respondent: &Respondent<'_>,
     examples: &[Example],
-    max_new_tokens: usize,
-    mut progress: impl FnMut() -> bool,
-) -> Result<Vec<Response>, DataError> {
-    let options = GenerateOptions::greedy(max_new_tokens).stopping_at(END_OF_TEXT_ID).within(VOCAB_SIZE);
-    let mut responses = Vec::with_capacity(examples.len());
-    for group in examples.chunks(AT_ONCE) {
-        let prompts: Vec<Vec<u32>> =
-            group.iter().map(|example| tokenizer.encode(&style.prompt(example))).collect::<Result<_, _>>()?;
-        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let mut answers = vec![None; group.len()];
-        model.generate_batch(&prompts, &options, |index, ids| {
+    mut answered: impl FnMut(usize, Response) -> Result<(), E>,
+    mut progress: impl FnMut(),
+    go_on: &dyn Fn() -> bool,
+) -> Result<(), E> {
+    let &Respondent { model, tokenizer, style, special_tokens, max_new_tokens } = respondent;
+    let encoder = Encoder { tokenizer, style, special_tokens };
+    let options =
+        GenerateOptions::greedy(max_new_tokens).stopping_at(tokenizer.end_of_text()).within(tokenizer.vocab_size());
+    let prompts: Vec<Vec<u32>> =
+        examples.iter().map(|example| encoder.ids(&style.prompt(example))).collect::<Result<_, DataError>>()?;
+    let mut first = 0;
+    while first < prompts.len() && go_on() {
+        let count = at_once(model, &prompts[first..], max_new_tokens);
+        let group: Vec<&[u32]> = prompts[first..first + count].iter().map(Vec::as_slice).collect();
+        let mut answers: Vec<Option<Vec<u32>>> = vec![None; count];
+        model.generate_batch(&group, &options, go_on, |index, ids| {
             answers[index] = Some(ids);
-            progress()
+            progress();
         });
-        let Some(answers) = answers.into_iter().collect::<Option<Vec<Vec<u32>>>>() else { break };
-        for ids in answers {
+        for (index, ids) in answers.into_iter().enumerate() {
+            let Some(ids) = ids else { continue };
             let text = style.response(&tokenizer.decode(&ids)?);
-            responses.push(Response { ids, text });
+            answered(first + index, Response { ids, text })?;
+        }
+        first += count;
+    }
+    Ok(())
+}
+
+/// How many of the first prompts are answered at once: as many as fit into [`BYTES`] with their keys, values and
+/// logits, and with the hidden states of the first pass.
+fn at_once(model: &Gpt2, prompts: &[Vec<u32>], max_new_tokens: usize) -> usize {
+    let (layers, width, vocabulary) = (model.h.len(), model.wte.weight.val().dims()[1], model.vocab_size());
+    let mut longest = 0;
+    let mut rows = 0;
+    for (count, prompt) in prompts.iter().take(AT_ONCE).enumerate() {
+        longest = longest.max(prompt.len());
+        rows += prompt.len();
+        // Keys and values stand in columns that all texts have alike; a block's widest states are queries, keys and
+        // values, and four times the width in its perceptron.
+        let columns = (longest + max_new_tokens).min(model.context_length()) + 64;
+        let kept = (count + 1) * layers * columns * 2 * width;
+        let states = rows * 12 * width + 2 * (count + 1) * vocabulary;
+        if count > 0 && 4 * (kept + states) > BYTES {
+            return count;
         }
     }
-    Ok(responses)
+    prompts.len().min(AT_ONCE)
 }
 
 /// The responses file of the book: every example's entry with its `model_response` added, byte for

@@ -35,7 +35,7 @@ impl RunFolder {
         }
     }
 
-    /// Creates the folder and writes the configuration.
+    /// Creates the folder and writes the configuration. Of several that try at the same time, one succeeds.
     ///
     /// # Errors
     ///
@@ -43,15 +43,42 @@ impl RunFolder {
     /// be written.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
         Self::check(path)?;
-        let write = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TrainError::Write { path, source }
-        };
-        fs::create_dir_all(path).map_err(write(path))?;
-        let file = path.join("config.toml");
-        gptune_files::write(&file, config.to_toml()?.as_bytes()).map_err(write(&file))?;
+        fs::create_dir_all(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+        Self::claim(path, config)
+    }
+
+    /// Creates `parent/name`, or if that is there, `parent/name-2` and so on.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Write`] if it cannot be written.
+    pub fn create_named(parent: &Path, name: &str, config: &TrainConfig) -> Result<Self, TrainError> {
+        fs::create_dir_all(parent).map_err(|source| TrainError::Write { path: parent.to_owned(), source })?;
+        for number in 1_u32.. {
+            let path = parent.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
+            // Creating it is the claim on it.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::claim(&path, config),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(TrainError::Write { path, source }),
+            }
+        }
+        Err(TrainError::NotEmpty { path: parent.join(name) })
+    }
+
+    /// Takes possession of a folder: who makes its `metrics.jsonl` has it.
+    fn claim(path: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
         let file = path.join("metrics.jsonl");
-        let metrics = File::create(&file).map_err(write(&file))?;
+        let metrics = File::options().append(true).create_new(true).open(&file).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::AlreadyExists {
+                TrainError::NotEmpty { path: path.to_owned() }
+            } else {
+                TrainError::Write { path: file, source }
+            }
+        })?;
+        let file = path.join("config.toml");
+        gptune_files::write(&file, config.to_toml()?.as_bytes())
+            .map_err(|source| TrainError::Write { path: file, source })?;
         Ok(Self { path: path.to_owned(), metrics })
     }
 
@@ -119,5 +146,31 @@ mod tests {
         assert_eq!(TrainConfig::from_toml("x", &text).unwrap(), TrainConfig::default());
         let text = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert_eq!(text, "{\"event\":\"initial\",\"train_loss\":3.8259,\"val_loss\":3.7619}\n");
+    }
+
+    #[test]
+    fn runs_of_one_name_get_folders_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainConfig::default();
+        let create = || RunFolder::create_named(folder.path(), "run", &config).unwrap();
+        let names: Vec<PathBuf> = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
+            runs.into_iter().map(|run| run.join().unwrap().path().to_owned()).collect()
+        });
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), 8, "{names:?}");
+        assert!(folder.path().join("run-8/config.toml").is_file());
+    }
+
+    #[test]
+    fn one_of_two_runs_gets_a_folder_that_both_were_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let create = || RunFolder::create(&path, &TrainConfig::default()).is_ok();
+        let won = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
+            runs.into_iter().map(|run| usize::from(run.join().unwrap())).sum::<usize>()
+        });
+        assert_eq!(won, 1);
     }
 }

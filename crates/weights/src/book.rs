@@ -7,6 +7,8 @@ use std::path::Path;
 
 use crate::{Checkpoint, WeightsError};
 
+/// The name that the book's faster variants of attention give to the projection of their output.
+const PROJECTION: &str = "att.proj.";
 /// Projections that Hugging Face keeps side by side in `c_attn`.
 const PARTS: [&str; 3] = ["W_query", "W_key", "W_value"];
 
@@ -26,12 +28,15 @@ enum Source {
     Weights(String),
     /// Three biases one after the other; zeros where the book's model has none (`qkv_bias = False`).
     Biases(String),
+    /// Zeros in place of the bias of this weight.
+    Zeros(String),
 }
 
 impl<C: Checkpoint> BookCheckpoint<C> {
     /// Whether a checkpoint has the book's names.
     pub(crate) fn is_one(checkpoint: &C) -> bool {
-        checkpoint.shape("tok_emb.weight").is_some() && checkpoint.shape("trf_blocks.0.att.W_query.weight").is_some()
+        let has = |name: &str| checkpoint.shape(name).is_some();
+        has("tok_emb.weight") && (has("trf_blocks.0.att.W_query.weight") || has("trf_blocks.0.att.qkv.weight"))
     }
 
     pub(crate) fn new(inner: C) -> Self {
@@ -39,14 +44,31 @@ impl<C: Checkpoint> BookCheckpoint<C> {
     }
 
     fn source(&self, name: &str) -> Option<Source> {
-        let source = source(name)?;
+        let source = self.variant(source(name)?);
         let exists = match &source {
-            Source::Same(name) | Source::Transposed(name) => self.inner.shape(name).is_some(),
+            Source::Same(name) | Source::Transposed(name) | Source::Zeros(name) => self.inner.shape(name).is_some(),
             Source::Weights(prefix) | Source::Biases(prefix) => {
                 PARTS.iter().all(|part| self.inner.shape(&format!("{prefix}{part}.weight")).is_some())
             }
         };
         exists.then_some(source)
+    }
+
+    /// Where the same is in the book's faster variants of attention, which keep queries, keys and values in one layer.
+    fn variant(&self, source: Source) -> Source {
+        let has = |name: &str| self.inner.shape(name).is_some();
+        match source {
+            Source::Weights(prefix) if has(&format!("{prefix}qkv.weight")) => {
+                Source::Transposed(format!("{prefix}qkv.weight"))
+            }
+            Source::Biases(prefix) if has(&format!("{prefix}qkv.bias")) => Source::Same(format!("{prefix}qkv.bias")),
+            Source::Biases(prefix) if has(&format!("{prefix}qkv.weight")) => {
+                Source::Zeros(format!("{prefix}qkv.weight"))
+            }
+            Source::Transposed(name) if !has(&name) => Source::Transposed(name.replace("att.out_proj.", PROJECTION)),
+            Source::Same(name) if !has(&name) => Source::Same(name.replace("att.out_proj.", PROJECTION)),
+            source => source,
+        }
     }
 
     /// Rows and columns of a linear layer's weight, `[d_out, d_in]`.
@@ -73,6 +95,7 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match self.source(name)? {
             Source::Same(name) => self.inner.shape(&name),
+            Source::Zeros(name) => self.matrix(&name).map(|[d_out, _]| vec![d_out]),
             Source::Transposed(name) => self.matrix(&name).map(|[d_out, d_in]| vec![d_in, d_out]),
             Source::Weights(prefix) => {
                 self.matrix(&format!("{prefix}W_query.weight")).map(|[d_out, d_in]| vec![d_in, d_out.saturating_mul(3)])
@@ -84,9 +107,13 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
     }
 
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let missing = || WeightsError::Missing { path: self.path().to_owned(), name: name.to_owned(), layers: 0 };
+        let missing = || WeightsError::missing(self, name);
         match self.source(name).ok_or_else(missing)? {
             Source::Same(name) => self.inner.read(&name),
+            Source::Zeros(name) => {
+                let [d_out, _] = self.matrix(&name).ok_or_else(missing)?;
+                Ok(vec![0.0; d_out])
+            }
             Source::Transposed(name) => {
                 let [_, d_in] = self.matrix(&name).ok_or_else(missing)?;
                 Ok(transpose(&self.inner.read(&name)?, d_in))
@@ -135,6 +162,16 @@ impl<C: Checkpoint> Checkpoint for BookCheckpoint<C> {
                 Ok(biases)
             }
         }
+    }
+
+    fn own_name(&self, name: &str) -> String {
+        let own = match source(name).map(|source| self.variant(source)) {
+            Some(Source::Same(name) | Source::Transposed(name) | Source::Zeros(name)) => name,
+            Some(Source::Weights(prefix)) => format!("{prefix}W_query.weight"),
+            Some(Source::Biases(prefix)) => format!("{prefix}W_query.bias"),
+            None => name.to_owned(),
+        };
+        self.inner.own_name(&own)
     }
 }
 
@@ -193,7 +230,13 @@ fn parameter(tensor: &str) -> Option<String> {
     if let Some((name, ..)) = LAYERS.iter().find(|(_, book, _)| *book == layer) {
         return Some(format!("h.{block}.{name}"));
     }
+    if let Some(kind) = layer.strip_prefix(PROJECTION) {
+        return Some(format!("h.{block}.attn.c_proj.{kind}"));
+    }
     let projection = layer.strip_prefix("att.").and_then(|layer| layer.split_once('.'));
+    if let Some(("qkv", kind @ ("weight" | "bias"))) = projection {
+        return Some(format!("h.{block}.attn.c_attn.{kind}"));
+    }
     match projection {
         Some((part, kind @ ("weight" | "bias"))) if PARTS.contains(&part) => {
             Some(format!("h.{block}.attn.c_attn.{kind}"))

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    BundleFile, GgufGpt2, PickleFile, SafetensorsFile, WeightsError, book::BookCheckpoint, openai::hugging_face,
+    BundleFile, GgufGpt2, PickleFile, SafetensorsFile, WeightsError, book::BookCheckpoint, nano_gpt::NanoGpt,
+    openai::hugging_face, unwrapped::Unwrapped,
 };
 
 /// A source of tensors, read one at a time.
@@ -23,6 +24,33 @@ pub trait Checkpoint: std::fmt::Debug {
     ///
     /// If there is no such tensor, it holds no floating-point numbers, or reading fails.
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
+
+    /// What a tensor is called in the file itself, whether it is there or not, for messages.
+    fn own_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
+}
+
+impl Checkpoint for Box<dyn Checkpoint> {
+    fn path(&self) -> &Path {
+        (**self).path()
+    }
+
+    fn names(&self) -> Vec<String> {
+        (**self).names()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        (**self).shape(name)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        (**self).read(name)
+    }
+
+    fn own_name(&self, name: &str) -> String {
+        (**self).own_name(name)
+    }
 }
 
 /// Makes the methods of a file's own type those of a checkpoint.
@@ -48,11 +76,41 @@ macro_rules! is_checkpoint {
     )*};
 }
 
-is_checkpoint!(SafetensorsFile, PickleFile, GgufGpt2);
+is_checkpoint!(SafetensorsFile, PickleFile);
 
-/// A checkpoint under Hugging Face's names, whether it has these or the book's.
+impl Checkpoint for GgufGpt2 {
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names().map(str::to_owned).collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.shape(name).map(<[usize]>::to_vec)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        self.read(name).map_err(WeightsError::from)
+    }
+
+    fn own_name(&self, name: &str) -> String {
+        self.tensor(name)
+    }
+}
+
+/// A checkpoint under Hugging Face's names and in its layouts, whatever wrapped it and whether it has these names, the
+/// book's or nanoGPT's.
 pub(crate) fn under_common_names(file: impl Checkpoint + 'static) -> Box<dyn Checkpoint> {
-    if BookCheckpoint::is_one(&file) { Box::new(BookCheckpoint::new(file)) } else { Box::new(file) }
+    let file = Unwrapped::around(Box::new(file));
+    if BookCheckpoint::is_one(&file) {
+        Box::new(BookCheckpoint::new(file))
+    } else if NanoGpt::is_one(&file) {
+        Box::new(NanoGpt::new(file))
+    } else {
+        file
+    }
 }
 
 /// OpenAI's original release: a TensorFlow checkpoint under names of its own.
@@ -98,7 +156,20 @@ impl Checkpoint for OpenAiCheckpoint {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         match self.tensors.get(name) {
             Some((variable, _)) => Ok(self.file.read(variable)?),
-            None => Err(WeightsError::Missing { path: self.path().to_owned(), name: name.to_owned(), layers: 0 }),
+            None => Err(WeightsError::missing(self, name)),
         }
+    }
+
+    fn own_name(&self, name: &str) -> String {
+        let module = name.strip_prefix("h.").and_then(|rest| rest.split_once('.'));
+        let path = match module {
+            Some((block, rest)) => format!("h{block}/{}", rest.replace('.', "/")),
+            None => name.replace('.', "/"),
+        };
+        let path = path
+            .strip_suffix("/weight")
+            .map(str::to_owned)
+            .or_else(|| Some(format!("{}/b", path.strip_suffix("/bias")?)));
+        path.map_or_else(|| name.to_owned(), |path| format!("model/{path}"))
     }
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use gptune_model::ConfigError;
 
-use crate::{BundleError, GgufError, PickleError};
+use crate::{BundleError, Checkpoint, GgufError, PickleError};
 
 /// What can be wrong with a checkpoint.
 ///
@@ -72,24 +72,61 @@ pub enum WeightsError {
         actual: u64,
     },
     /// A tensor that the model needs is not there.
-    #[error("{path} has no tensor '{name}', which a GPT-2 with {layers} blocks needs; is config.json the file's own?")]
+    #[error("{path} has no tensor '{name}', which {needs}; it has {found}{hint}")]
     Missing {
         /// The file.
         path: PathBuf,
-        /// Name of the tensor.
+        /// Name of the tensor, as the file would have it.
         name: String,
-        /// Blocks of the model.
-        layers: usize,
+        /// What needs it.
+        needs: String,
+        /// Some of the tensors that are there.
+        found: String,
+        /// What to look at, where something can be the cause.
+        hint: &'static str,
     },
     /// A tensor that no GPT-2 of this configuration has.
-    #[error(
-        "{path} has a tensor '{name}' that a GPT-2 of this configuration does not know; is config.json the file's own?"
-    )]
+    #[error("{path} has a tensor '{name}' that a GPT-2 {of} does not have{hint}")]
     Unknown {
         /// The file.
         path: PathBuf,
-        /// Name of the tensor.
+        /// Name of the tensor, as the file has it.
         name: String,
+        /// Of which configuration.
+        of: String,
+        /// What to look at, where something can be the cause.
+        hint: &'static str,
+    },
+    /// Numbers that are not finite.
+    #[error(
+        "{path}: tensor '{name}' holds numbers that are not finite ({count} of {total}); the model is damaged, give another \
+         one"
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor, as the file has it.
+        name: String,
+        /// How many of its numbers.
+        count: usize,
+        /// How many it has.
+        total: usize,
+    },
+    /// The file is something else than weights.
+    #[error("{path} is {what}")]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to give.
+        what: String,
+    },
+    /// A model and a configuration that do not belong together.
+    #[error("cannot write {path}: the model and its configuration contradict each other: {problem}")]
+    Contradiction {
+        /// The folder.
+        path: PathBuf,
+        /// In what.
+        problem: String,
     },
     /// A tensor of another shape.
     #[error("{path}: tensor '{name}' has shape {actual:?} and the configuration asks for {expected:?}")]
@@ -144,4 +181,32 @@ pub enum WeightsError {
         /// The type it was to be stored in.
         dtype: &'static str,
     },
+}
+
+impl WeightsError {
+    /// A tensor that is asked for and is not there.
+    pub(crate) fn missing(file: &dyn Checkpoint, name: &str) -> Self {
+        Self::Missing {
+            path: file.path().to_owned(),
+            name: file.own_name(name),
+            needs: "was asked for".to_owned(),
+            found: found(file),
+            hint: "",
+        }
+    }
+}
+
+/// Some of the tensors of a file by their own names, for messages.
+pub(crate) fn found(file: &dyn Checkpoint) -> String {
+    let names = file.names();
+    let mut shown: Vec<String> =
+        names.iter().take(4).map(|name| format!("'{}'", file.own_name(name).escape_debug())).collect();
+    match names.len() {
+        0 => "none at all".to_owned(),
+        count if count > 4 => {
+            shown.push(format!("and {} more", count - 4));
+            shown.join(", ")
+        }
+        _ => shown.join(", "),
+    }
 }

@@ -1,16 +1,22 @@
 //! Model folders in Hugging Face's layout.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use gptune_model::{Gpt2, Gpt2Config};
 use serde_json::{Map, Value};
 
 use crate::{
-    Checkpoint, GgufFile, GgufGpt2, Hparams, PickleFile, SafetensorsFile, ShardedSafetensors, WeightsError,
+    Checkpoint, GgufFile, GgufGpt2, Hparams, LoadOptions, PickleFile, SafetensorsFile, Sharded, WeightsError,
     checkpoint::{OpenAiCheckpoint, under_common_names},
     load_model, names,
-    sharded::INDEX,
+    sharded::{INDEX, PICKLE_INDEX},
+    wrong_kind,
 };
 
 /// A model on disk: its configuration and its checkpoint, both opened and checked.
@@ -19,10 +25,12 @@ pub struct ModelFolder {
     /// The configuration.
     pub config: Gpt2Config,
     file: Box<dyn Checkpoint>,
+    notes: Vec<String>,
+    allow_nonfinite: bool,
 }
 
 /// Files of weights that a folder with `config.json` may hold, the best first.
-pub const WEIGHT_FILES: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
+pub const WEIGHT_FILES: [&str; 4] = ["model.safetensors", INDEX, "pytorch_model.bin", PICKLE_INDEX];
 
 /// Widths of the released models.
 const RELEASED_WIDTHS: [usize; 4] = [768, 1024, 1280, 1600];
@@ -31,56 +39,95 @@ impl ModelFolder {
     /// Opens a model of any known format:
     ///
     /// - a folder in Hugging Face's layout: `config.json` and `model.safetensors`, or shards with their
-    ///   index, or `pytorch_model.bin`;
-    /// - a folder of OpenAI's original release: `hparams.json` and `model.ckpt.*`;
+    ///   index, or `pytorch_model.bin`, or its shards;
+    /// - a folder of a run, whose `model` is taken;
+    /// - a folder of OpenAI's original release: `hparams.json` and a TensorFlow checkpoint, the one that the file
+    ///   `checkpoint` names, or its `.index`;
     /// - a file of weights: `.safetensors`, an index of shards, or what `torch.save` wrote (`.pth`, `.pt`,
-    ///   `.bin`), under Hugging Face's names or those of the book's `GPTModel`. With `config.json` beside it
-    ///   that is the configuration; without, sizes are taken from the tensors, if they are those of a released
-    ///   GPT-2, whose heads are 64 wide;
+    ///   `.bin`), under Hugging Face's names, nanoGPT's or those of the book's `GPTModel`. With `config.json` beside it
+    ///   that is the configuration; without, sizes are those that nanoGPT keeps, or are taken from the tensors, if they
+    ///   are those of a released GPT-2, whose heads are 64 wide;
     /// - a `.gguf` file of llama.cpp, which holds its configuration.
+    ///
+    /// An output head in the file that differs from the token embedding is the model's, whatever the configuration says
+    /// or leaves out; [`ModelFolder::notes`] then says so.
     ///
     /// # Errors
     ///
-    /// [`WeightsError`] if something is missing or damaged.
+    /// [`WeightsError`] if something is missing or damaged, or the path leads to something else.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let not_a_model =
             |problem: &str| WeightsError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
         if path.is_dir() {
-            let config = path.join("config.json");
-            if !config.is_file() {
-                if path.join("hparams.json").is_file() {
-                    return Self::open_openai(path);
-                }
-                return Err(not_a_model("it has no config.json"));
-            }
-            let weights = WEIGHT_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
-            let weights = weights.ok_or_else(|| not_a_model(&format!("it has none of {}", WEIGHT_FILES.join(", "))))?;
-            let bytes = read(&config)?;
-            return Self::new(&config, &bytes, open_file(&weights)?);
+            return Self::open_folder(path);
         }
         if !path.is_file() {
             return Err(not_a_model("there is no such file or folder"));
         }
-        if Format::of(path)? == Format::Gguf {
-            return Self::open_gguf(path);
+        if let Some(what) = wrong_kind::of_name(path).or_else(|| wrong_kind::of_contents(path)) {
+            return Err(WeightsError::WrongKind { path: path.to_owned(), what });
         }
-        let file = open_file(path)?;
+        match Format::of(path)? {
+            Format::Gguf => return Self::open_gguf(path),
+            Format::Bundle => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                return Self::open_openai(folder, &path.with_extension(""));
+            }
+            _ => {}
+        }
+        let (file, sizes) = open_file(path)?;
         let config = path.with_file_name("config.json");
         if config.is_file() {
             let bytes = read(&config)?;
             return Self::new(&config, &bytes, file);
         }
-        let config = infer_config(file.as_ref())
+        let mut config = infer_config(file.as_ref(), &sizes)?
             .ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
         // Nothing in the tensors tells the number of heads.
-        if !RELEASED_WIDTHS.contains(&config.n_embd) {
+        if let Some(&heads) = sizes.get("n_head") {
+            config.n_head = heads;
+            config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
+        } else if !RELEASED_WIDTHS.contains(&config.n_embd) {
             let problem = format!(
                 "it has no config.json beside it, and a GPT-2 that is {} wide may have any number of heads; put one there",
                 config.n_embd
             );
             return Err(not_a_model(&problem));
         }
-        Ok(Self { config, file })
+        Self::checked(config, file)
+    }
+
+    fn open_folder(path: &Path) -> Result<Self, WeightsError> {
+        let not_a_model =
+            |problem: &str| WeightsError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
+        let config = path.join("config.json");
+        if !config.is_file() {
+            if path.join("hparams.json").is_file() {
+                return Self::open_openai(path, &newest_bundle(path)?);
+            }
+            let model = path.join("model");
+            if path.join("config.toml").is_file() && model.join("config.json").is_file() {
+                let mut opened = Self::open_folder(&model)?;
+                opened.notes.insert(0, format!("{} is a run; its model is {}", path.display(), model.display()));
+                return Ok(opened);
+            }
+            let adapter = path.join("adapter_config.json").is_file();
+            return Err(not_a_model(if adapter {
+                "it holds an adapter; merge that into its model with PEFT's `merge_and_unload()`, and give the result"
+            } else {
+                "it has no config.json"
+            }));
+        }
+        if let Some(what) = wrong_kind::of_contents(&config) {
+            return Err(WeightsError::WrongKind { path: config, what });
+        }
+        let weights = WEIGHT_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        let weights = weights.ok_or_else(|| not_a_model(&format!("it has none of {}", WEIGHT_FILES.join(", "))))?;
+        if let Some(what) = wrong_kind::of_contents(&weights) {
+            return Err(WeightsError::WrongKind { path: weights, what });
+        }
+        let bytes = read(&config)?;
+        Self::new(&config, &bytes, open_file(&weights)?.0)
     }
 
     /// A model in memory, such as one that is embedded in a program; `name` stands for its path in
@@ -95,8 +142,8 @@ impl ModelFolder {
         Self::new(Path::new(&place("config.json")), config, Box::new(file))
     }
 
-    /// OpenAI's original release: `hparams.json` and the TensorFlow checkpoint `model.ckpt`.
-    fn open_openai(folder: &Path) -> Result<Self, WeightsError> {
+    /// OpenAI's original release: `hparams.json` and the TensorFlow checkpoint at `prefix`.
+    fn open_openai(folder: &Path, prefix: &Path) -> Result<Self, WeightsError> {
         let path = folder.join("hparams.json");
         let Hparams { n_vocab, n_ctx, n_embd, n_head, n_layer } = Hparams::read(&path)?;
         let config = Gpt2Config {
@@ -110,19 +157,51 @@ impl ModelFolder {
             dropout: 0.0,
         };
         config.validate().map_err(|source| WeightsError::Impossible { path, source })?;
-        Ok(Self { config, file: Box::new(OpenAiCheckpoint::open(&folder.join("model.ckpt"))?) })
+        Self::checked(config, Box::new(OpenAiCheckpoint::open(prefix)?))
     }
 
     /// llama.cpp's format.
     fn open_gguf(path: &Path) -> Result<Self, WeightsError> {
         let file = GgufGpt2::new(GgufFile::open(path)?)?;
-        let config = Gpt2Config::from(file.sizes());
+        let mut config = Gpt2Config::from(file.sizes());
         config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
-        Ok(Self { config, file: Box::new(file) })
+        // Some converters write the embedding a second time as the head.
+        if !config.tie_word_embeddings && own_head(&file)? == Some(false) {
+            config.tie_word_embeddings = true;
+        }
+        Self::checked(config, Box::new(file))
     }
 
     fn new(config_path: &Path, config: &[u8], file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
-        Ok(Self { config: read_config(config_path, config)?, file })
+        Self::checked(read_config(config_path, config)?, file)
+    }
+
+    /// Compares the head with the embedding before the configuration may say that they are one.
+    fn checked(mut config: Gpt2Config, file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
+        let mut notes = Vec::new();
+        if config.tie_word_embeddings && own_head(file.as_ref())? == Some(true) {
+            config.tie_word_embeddings = false;
+            notes.push(format!(
+                "{} has an output head, '{}', that differs from its token embedding; it is used, although the configuration \
+                 does not say that the model has one of its own ('tie_word_embeddings')",
+                file.path().display(),
+                file.own_name(names::HEAD)
+            ));
+        }
+        Ok(Self { config, file, notes, allow_nonfinite: false })
+    }
+
+    /// What a user should know about how the model was read: sentences.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Has [`ModelFolder::load`] take numbers that are not finite, for conversion alone.
+    #[must_use]
+    pub fn allowing_nonfinite(mut self, allow: bool) -> Self {
+        self.allow_nonfinite = allow;
+        self
     }
 
     /// The same model with another dropout.
@@ -143,7 +222,8 @@ impl ModelFolder {
     pub fn load(mut self, tied: Option<bool>, device: &Device) -> Result<(Gpt2, Gpt2Config), WeightsError> {
         let own_head = !self.config.tie_word_embeddings;
         self.config.tie_word_embeddings = tied.unwrap_or(self.config.tie_word_embeddings);
-        let model = load_model(self.file.as_ref(), &self.config, own_head, device)?;
+        let options = LoadOptions { own_head, allow_nonfinite: self.allow_nonfinite };
+        let model = load_model(self.file.as_ref(), &self.config, options, device)?;
         Ok((model, self.config))
     }
 }
@@ -152,9 +232,12 @@ impl ModelFolder {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Safetensors,
+    /// The index of a model in parts.
     Index,
     Pickle,
     Gguf,
+    /// The index of a TensorFlow checkpoint.
+    Bundle,
 }
 
 impl Format {
@@ -168,6 +251,7 @@ impl Format {
             Some("safetensors") => return Ok(Self::Safetensors),
             Some("pth" | "pt" | "bin" | "ckpt" | "pkl") => return Ok(Self::Pickle),
             Some("gguf") => return Ok(Self::Gguf),
+            Some("index") => return Ok(Self::Bundle),
             _ => {}
         }
         let mut start = Vec::new();
@@ -182,13 +266,69 @@ impl Format {
     }
 }
 
-fn open_file(path: &Path) -> Result<Box<dyn Checkpoint>, WeightsError> {
-    Ok(match Format::of(path)? {
+/// Sizes that a file holds beside its tensors.
+type Sizes = BTreeMap<String, usize>;
+
+fn open_file(path: &Path) -> Result<(Box<dyn Checkpoint>, Sizes), WeightsError> {
+    let mut sizes = Sizes::new();
+    let file = match Format::of(path)? {
         Format::Safetensors => under_common_names(SafetensorsFile::open(path)?),
-        Format::Index => under_common_names(ShardedSafetensors::open(path)?),
-        Format::Pickle => under_common_names(PickleFile::open(path)?),
+        Format::Index => under_common_names(Sharded::open(path)?),
+        Format::Pickle => {
+            let file = PickleFile::open(path)?;
+            sizes.clone_from(file.sizes());
+            under_common_names(file)
+        }
         Format::Gguf => Box::new(GgufGpt2::new(GgufFile::open(path)?)?),
-    })
+        Format::Bundle => Box::new(OpenAiCheckpoint::open(&path.with_extension(""))?),
+    };
+    Ok((file, sizes))
+}
+
+/// The TensorFlow checkpoint of a folder: the one that its file `checkpoint` names, or the only one.
+fn newest_bundle(folder: &Path) -> Result<PathBuf, WeightsError> {
+    let is_there = |prefix: &Path| {
+        let mut index = prefix.as_os_str().to_owned();
+        index.push(".index");
+        Path::new(&index).is_file()
+    };
+    let text = std::fs::read_to_string(folder.join("checkpoint")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("model_checkpoint_path:"));
+    if let Some(name) = line.map(|line| line.trim().trim_matches('"')) {
+        // The path may be that of another machine; the file lies beside.
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let prefix = folder.join(name);
+        if !is_there(&prefix) {
+            let problem =
+                format!("its file 'checkpoint' names {name}, and there is no {name}.index; copy that file too");
+            return Err(WeightsError::NotAModel { path: folder.to_owned(), problem });
+        }
+        return Ok(prefix);
+    }
+    let usual = folder.join("model.ckpt");
+    if is_there(&usual) {
+        return Ok(usual);
+    }
+    let entries = std::fs::read_dir(folder).map_err(|source| WeightsError::Read { path: folder.to_owned(), source })?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let found: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|ending| ending == "index")).collect();
+    match &found[..] {
+        [only] => Ok(only.with_extension("")),
+        _ => Ok(usual),
+    }
+}
+
+/// Whether a file's output head differs from its token embedding; none if it has no head, or no embedding but that.
+fn own_head(file: &dyn Checkpoint) -> Result<Option<bool>, WeightsError> {
+    let stored = file.names();
+    let find = |wanted: &str| stored.iter().find(|tensor| names::parameter(tensor) == Some(wanted));
+    let (Some(head), Some(tokens)) = (find(names::HEAD), find(names::TOKENS)) else { return Ok(None) };
+    if file.shape(head) != file.shape(tokens) {
+        return Ok(Some(true));
+    }
+    let (head, tokens) = (file.read(head)?, file.read(tokens)?);
+    // By their bits, so that what is no number equals itself.
+    Ok(Some(bytemuck::cast_slice::<f32, u32>(&head) != bytemuck::cast_slice::<f32, u32>(&tokens)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
@@ -274,24 +414,26 @@ pub fn read_config(path: &Path, text: &[u8]) -> Result<Gpt2Config, WeightsError>
     Ok(config)
 }
 
-/// Sizes from the tensors alone.
-fn infer_config(file: &dyn Checkpoint) -> Option<Gpt2Config> {
+/// Sizes from the tensors alone, and from what stands beside them.
+fn infer_config(file: &dyn Checkpoint, sizes: &Sizes) -> Result<Option<Gpt2Config>, WeightsError> {
     let stored = file.names();
     let by_name = |wanted: &str| stored.iter().find(|tensor| names::parameter(tensor) == Some(wanted));
-    let shape = |wanted: &str| file.shape(by_name(wanted)?);
-    let (tokens, positions) = (shape(names::TOKENS)?, shape("wpe.weight")?);
-    let ([vocab_size, n_embd], [n_positions, _]) = (tokens[..].try_into().ok()?, positions[..].try_into().ok()?);
-    let n_layer = names::blocks(stored.iter().map(String::as_str));
+    let matrix = |wanted: &str| file.shape(by_name(wanted)?)?.try_into().ok();
+    // A tied matrix may stand under either name.
+    let (Some([vocab_size, n_embd]), Some([n_positions, _])): (Option<[usize; 2]>, Option<[usize; 2]>) =
+        (matrix(names::TOKENS).or_else(|| matrix(names::HEAD)), matrix("wpe.weight"))
+    else {
+        return Ok(None);
+    };
     let config = Gpt2Config {
-        n_layer,
-        n_head: (n_embd / 64).max(1),
+        n_layer: names::blocks(stored.iter().map(String::as_str)),
+        n_head: sizes.get("n_head").copied().unwrap_or((n_embd / 64).max(1)),
         n_embd,
         n_positions,
         vocab_size,
-        tie_word_embeddings: by_name(names::HEAD).is_none(),
+        tie_word_embeddings: own_head(file)? != Some(true),
         layer_norm_epsilon: 1e-5,
         dropout: 0.0,
     };
-    config.validate().ok()?;
-    Some(config)
+    Ok(config.validate().is_ok().then_some(config))
 }

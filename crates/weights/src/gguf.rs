@@ -16,16 +16,22 @@ mod names;
 mod precision;
 mod read;
 mod tensor_type;
+mod tokenizer;
 mod value;
 mod write;
+
+pub(crate) use names::parameters as all_parameters;
 
 pub use error::GgufError;
 pub use gpt2::{GgufGpt2, GgufSizes};
 pub use precision::GgufPrecision;
 pub use read::GgufFile;
+pub use tokenizer::{GgufTokenizer, open_if_gguf};
 pub use value::{GgufArray, GgufValue};
 pub use write::{GgufModel, write_gguf};
 
+/// Key of the prompt style that gptune remembers.
+const PROMPT_STYLE: &str = "gptune.prompt_style";
 /// What a file starts with.
 const MAGIC: &[u8; 4] = b"GGUF";
 /// The version that is written.

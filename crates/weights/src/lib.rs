@@ -1,7 +1,7 @@
 //! Every way in and out for GPT-2 weights.
 //!
 //! - [`ModelFolder`]: a model on disk in any known format, its configuration read and checked;
-//! - [`Checkpoint`]: named tensors, read one at a time: [`SafetensorsFile`], [`ShardedSafetensors`],
+//! - [`Checkpoint`]: named tensors, read one at a time: [`SafetensorsFile`], [`Sharded`],
 //!   [`PickleFile`] (PyTorch), [`BundleFile`] (TensorFlow), [`GgufGpt2`] (llama.cpp);
 //! - [`load_model`]: names and shapes checked, every tensor accounted for;
 //! - [`save_model`]: a finished folder that `transformers` loads without a warning; [`save_book`]: a file for
@@ -19,22 +19,30 @@ mod folder;
 mod gguf;
 mod load;
 mod names;
+mod nano_gpt;
 mod openai;
 mod pickle;
 mod safetensors_file;
 mod save;
 mod sharded;
+mod special;
 mod tensor_bundle;
+mod unwrapped;
+mod wrong_kind;
 
 pub use checkpoint::Checkpoint;
 pub use error::WeightsError;
 pub use export::{save_book, save_gguf};
 pub use folder::{ModelFolder, WEIGHT_FILES, check_config, read_config};
-pub use gguf::{GgufArray, GgufError, GgufFile, GgufGpt2, GgufModel, GgufPrecision, GgufSizes, GgufValue, write_gguf};
-pub use load::load_model;
+pub use gguf::{
+    GgufArray, GgufError, GgufFile, GgufGpt2, GgufModel, GgufPrecision, GgufSizes, GgufTokenizer, GgufValue,
+    open_if_gguf, write_gguf,
+};
+pub use load::{LoadOptions, load_model};
 pub use openai::{Hparams, hugging_face};
 pub use pickle::{PickleError, PickleFile, PthWriter, write_pth};
 pub use safetensors_file::SafetensorsFile;
 pub use save::{Precision, SaveOptions, save_model};
-pub use sharded::{INDEX as SHARD_INDEX, ShardedSafetensors, shards};
+pub use sharded::{INDEX as SHARD_INDEX, Sharded, shards};
+pub use special::SpecialTokens;
 pub use tensor_bundle::{BundleError, BundleFile};

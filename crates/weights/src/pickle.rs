@@ -44,6 +44,7 @@ pub struct PickleFile {
     path: PathBuf,
     contents: Contents,
     tensors: BTreeMap<String, Tensor>,
+    sizes: BTreeMap<String, usize>,
 }
 
 /// What both layouts come down to.
@@ -84,8 +85,14 @@ impl PickleFile {
     }
 
     fn new(path: &Path, contents: Contents) -> Result<Self, PickleError> {
-        let tensors = index(path, contents.bytes())?;
-        Ok(Self { path: path.to_owned(), contents, tensors })
+        let (tensors, sizes) = index(path, contents.bytes())?;
+        Ok(Self { path: path.to_owned(), contents, tensors, sizes })
+    }
+
+    /// The sizes that a training script kept beside the state dict, as nanoGPT does under `model_args`.
+    #[must_use]
+    pub fn sizes(&self) -> &BTreeMap<String, usize> {
+        &self.sizes
     }
 
     /// Where the file is, for messages.
@@ -132,8 +139,11 @@ impl PickleFile {
     }
 }
 
-/// Finds every tensor of a checkpoint's state dict.
-fn index(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, PickleError> {
+/// Tensors by name, and sizes.
+type Index = (BTreeMap<String, Tensor>, BTreeMap<String, usize>);
+
+/// Finds every tensor of a checkpoint's state dict, and the sizes beside it.
+fn index(path: &Path, bytes: &[u8]) -> Result<Index, PickleError> {
     let checkpoint =
         if bytes.starts_with(archive::MAGIC) { archive::open(path, bytes)? } else { legacy::open(path, bytes)? };
     let mut tensors = BTreeMap::new();
@@ -146,7 +156,24 @@ fn index(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, PickleEr
             return Err(fault("is there twice: the file is damaged; fetch or save it again".to_owned()));
         }
     }
-    Ok(tensors)
+    let sizes = sizes(&checkpoint.object);
+    Ok((tensors, sizes))
+}
+
+/// The whole numbers of `model_args`.
+fn sizes(object: &Object<'_>) -> BTreeMap<String, usize> {
+    let Value::Dict(root) = object.root else { return BTreeMap::new() };
+    let of = |wanted: &str| {
+        object.dicts[root].iter().find_map(|&[key, value]| match (key, value) {
+            (Value::Str(key), Value::Dict(id)) if key == wanted => Some(&object.dicts[id]),
+            _ => None,
+        })
+    };
+    let size = |&[key, value]: &[Value<'_>; 2]| match (key, value) {
+        (Value::Str(key), Value::Int(size)) => Some((key.to_owned(), usize::try_from(size).ok()?)),
+        _ => None,
+    };
+    of("model_args").map(|sizes| sizes.iter().filter_map(size).collect()).unwrap_or_default()
 }
 
 /// The dictionary of tensors.

@@ -115,7 +115,7 @@ impl SafetensorsFile {
     /// If there is none of that name, it holds no floating-point numbers, or reading fails.
     pub fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         let Some(Entry { dtype, bytes, .. }) = self.tensors.get(name) else {
-            return Err(WeightsError::Missing { path: self.path.clone(), name: name.to_owned(), layers: 0 });
+            return Err(WeightsError::missing(self, name));
         };
         if *dtype == Dtype::F32 {
             let read = |source| WeightsError::Read { path: self.path.clone(), source };

@@ -1,6 +1,11 @@
 //! Writing model folders.
 
-use std::{borrow::Cow, cell::Cell, collections::HashMap, path::Path};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -13,7 +18,9 @@ use safetensors::{Dtype, View};
 use serde_json::{Map, json};
 
 use crate::{
-    WeightsError, names,
+    GgufSizes, SpecialTokens, WeightsError,
+    gguf::all_parameters,
+    names,
     sharded::{self, INDEX},
 };
 
@@ -57,11 +64,13 @@ pub struct SaveOptions {
     /// Most bytes of numbers in a file; a model that has more is written in shards, with an index. A tensor
     /// that has more alone is a shard of its own.
     pub shard_bytes: usize,
+    /// The tokens that the configuration names.
+    pub special: SpecialTokens,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { precision: Precision::F32, shard_bytes: SHARD_BYTES }
+        Self { precision: Precision::F32, shard_bytes: SHARD_BYTES, special: SpecialTokens::all(50_256) }
     }
 }
 
@@ -74,11 +83,12 @@ impl Default for SaveOptions {
 ///
 /// # Errors
 ///
-/// [`WeightsError::Write`] naming the file, or [`WeightsError::Range`] naming the parameter that has a number which
+/// [`WeightsError::Write`] naming the file, [`WeightsError::Contradiction`] if `config` is not the model's, or [`WeightsError::Range`] naming the parameter that has a number which
 /// [`SaveOptions::precision`] cannot hold.
 pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: SaveOptions) -> Result<(), WeightsError> {
     // This is where a new model's numbers are drawn, for which there may be too little memory.
     let parameters = parameters(model);
+    check(&parameters, config).map_err(|problem| WeightsError::Contradiction { path: folder.to_owned(), problem })?;
     std::fs::create_dir_all(folder).map_err(|source| WeightsError::Write { path: folder.to_owned(), source })?;
     let too_large = Cell::new(None);
     let stored = |(path, parameter): (String, Parameter)| {
@@ -86,9 +96,39 @@ pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: Sav
     };
     let tensors = parameters.into_iter().map(stored);
     save_weights(tensors, &too_large, folder, options)?;
-    let generation = json!({"bos_token_id": 50_256, "eos_token_id": 50_256, "pad_token_id": 50_256});
+    let SpecialTokens { bos, eos, pad } = options.special;
+    let generation = json!({"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad.or(eos)});
     write_json(&folder.join("generation_config.json"), &generation)?;
-    write_json(&folder.join("config.json"), &config_json(config, options.precision))
+    write_json(&folder.join("config.json"), &config_json(config, options))
+}
+
+/// Makes sure that a model is one of this configuration, which a reader would believe.
+fn check(parameters: &[(String, Parameter)], config: &Gpt2Config) -> Result<(), String> {
+    let mut expected: BTreeMap<String, Vec<usize>> = all_parameters(&GgufSizes::from(config)).into_iter().collect();
+    for (name, parameter) in parameters {
+        match expected.remove(name) {
+            Some(shape) if shape == parameter.shape => {}
+            Some(shape) => {
+                return Err(format!(
+                    "'{name}' has shape {:?}, and the configuration asks for {shape:?}",
+                    parameter.shape
+                ));
+            }
+            None if name == names::HEAD => {
+                return Err(
+                    "the model has a head of its own, and 'tie_word_embeddings' says that it has none".to_owned()
+                );
+            }
+            None => return Err(format!("the model has '{name}', and with n_layer = {} there is none", config.n_layer)),
+        }
+    }
+    match expected.into_keys().next() {
+        None => Ok(()),
+        Some(name) if name == names::HEAD => {
+            Err("the model has no head of its own, and 'tie_word_embeddings' says that it has one".to_owned())
+        }
+        Some(name) => Err(format!("the model has no '{name}', and the configuration asks for one")),
+    }
 }
 
 /// Writes `model.safetensors`, or its shards and their index.
@@ -96,7 +136,7 @@ fn save_weights<'a>(
     tensors: impl Iterator<Item = (String, Stored<'a>)>,
     too_large: &Cell<Option<(String, f32)>>,
     folder: &Path,
-    SaveOptions { precision, shard_bytes }: SaveOptions,
+    SaveOptions { precision, shard_bytes, .. }: SaveOptions,
 ) -> Result<(), WeightsError> {
     let write = |shard: Vec<(String, Stored)>, path: &Path| {
         let written = temporary_safetensors(shard, path)?;
@@ -169,14 +209,14 @@ fn remove(path: &Path) -> Result<(), WeightsError> {
     }
 }
 
-fn config_json(config: &Gpt2Config, precision: Precision) -> serde_json::Value {
-    json!({
+fn config_json(config: &Gpt2Config, SaveOptions { precision, special, .. }: SaveOptions) -> serde_json::Value {
+    let mut json = json!({
         "activation_function": "gelu_new",
         "architectures": ["GPT2LMHeadModel"],
         "attn_pdrop": config.dropout,
-        "bos_token_id": 50_256,
+        "bos_token_id": special.bos,
         "embd_pdrop": config.dropout,
-        "eos_token_id": 50_256,
+        "eos_token_id": special.eos,
         "initializer_range": 0.02,
         "layer_norm_epsilon": config.layer_norm_epsilon,
         "model_type": "gpt2",
@@ -190,7 +230,12 @@ fn config_json(config: &Gpt2Config, precision: Precision) -> serde_json::Value {
         "tie_word_embeddings": config.tie_word_embeddings,
         "torch_dtype": precision.name(),
         "vocab_size": config.vocab_size,
-    })
+    });
+    // GPT-2's own configuration names no padding.
+    if let Some(pad) = special.pad.filter(|_| special.pad != special.eos) {
+        json["pad_token_id"] = pad.into();
+    }
+    json
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), WeightsError> {

@@ -1,4 +1,4 @@
-//! Safetensors in several files, with an index.
+//! Weights in several files, with an index.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,16 +7,18 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Checkpoint, SafetensorsFile, WeightsError};
+use crate::{Checkpoint, PickleFile, SafetensorsFile, WeightsError, wrong_kind};
 
 /// The index that Hugging Face writes beside the files of a large model.
 pub const INDEX: &str = "model.safetensors.index.json";
+/// The same beside files of `torch.save`, as transformers wrote them before.
+pub(crate) const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// The files that an index names, as one checkpoint.
 #[derive(Debug)]
-pub struct ShardedSafetensors {
+pub struct Sharded {
     path: PathBuf,
-    files: Vec<SafetensorsFile>,
+    files: Vec<Box<dyn Checkpoint>>,
     /// Which file a tensor is in.
     places: BTreeMap<String, usize>,
 }
@@ -55,22 +57,22 @@ pub fn shards(index: &Path) -> Result<Vec<String>, WeightsError> {
     Ok(files.into_iter().collect())
 }
 
-impl ShardedSafetensors {
-    /// Opens the files beside `model.safetensors.index.json`.
+impl Sharded {
+    /// Opens the files beside an index: safetensors, or what `torch.save` wrote.
     ///
     /// # Errors
     ///
     /// If the index or a file that it names cannot be read or is damaged, or a tensor is not in the file
     /// that the index names for it.
     pub fn open(index: &Path) -> Result<Self, WeightsError> {
-        let mut files: Vec<SafetensorsFile> = Vec::new();
+        let mut files: Vec<Box<dyn Checkpoint>> = Vec::new();
         let mut opened: BTreeMap<String, usize> = BTreeMap::new();
         let mut places = BTreeMap::new();
         for (tensor, name) in Index::read(index)?.weight_map {
             let place = if let Some(&place) = opened.get(&name) {
                 place
             } else {
-                files.push(SafetensorsFile::open(&index.with_file_name(&name))?);
+                files.push(open_shard(index, &name)?);
                 opened.insert(name.clone(), files.len() - 1);
                 files.len() - 1
             };
@@ -84,7 +86,24 @@ impl ShardedSafetensors {
     }
 }
 
-impl Checkpoint for ShardedSafetensors {
+/// Opens a file that an index names.
+fn open_shard(index: &Path, name: &str) -> Result<Box<dyn Checkpoint>, WeightsError> {
+    let path = index.with_file_name(name);
+    if !path.is_file() {
+        let problem = format!("it names {name}, which is not beside it; fetch or copy that file too");
+        return Err(WeightsError::NotSafetensors { path: index.to_owned(), problem });
+    }
+    if let Some(what) = wrong_kind::of_contents(&path) {
+        return Err(WeightsError::WrongKind { path, what });
+    }
+    Ok(if name.ends_with(".safetensors") {
+        Box::new(SafetensorsFile::open(&path)?)
+    } else {
+        Box::new(PickleFile::open(&path)?)
+    })
+}
+
+impl Checkpoint for Sharded {
     fn path(&self) -> &Path {
         &self.path
     }
@@ -94,13 +113,13 @@ impl Checkpoint for ShardedSafetensors {
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.places.get(name).and_then(|&place| Checkpoint::shape(&self.files[place], name))
+        self.places.get(name).and_then(|&place| self.files[place].shape(name))
     }
 
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         match self.places.get(name) {
             Some(&place) => self.files[place].read(name),
-            None => Err(WeightsError::Missing { path: self.path.clone(), name: name.to_owned(), layers: 0 }),
+            None => Err(WeightsError::missing(self, name)),
         }
     }
 }

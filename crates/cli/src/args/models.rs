@@ -74,6 +74,9 @@ pub(crate) struct ImportArgs {
     pub source: String,
     /// The new model folder
     pub folder: PathBuf,
+    /// Take numbers that are not finite too
+    #[arg(long)]
+    pub allow_nonfinite: bool,
 }
 
 /// A layout to export to.
@@ -99,6 +102,9 @@ pub(crate) struct ExportArgs {
     /// Type that weights are stored in; f32 only for pth, no bf16 for gguf
     #[arg(long, value_enum, default_value_t = StoredType::F32)]
     pub dtype: StoredType,
+    /// Take numbers that are not finite too
+    #[arg(long)]
+    pub allow_nonfinite: bool,
 }
 
 /// Where to download a model from.

@@ -3,120 +3,172 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gptune_data::{Order, PromptStyle};
+use gptune_data::{Fractions, Order, PromptStyle, TooLong};
 use gptune_train::Precision;
 
-use super::SizeArgs;
+use super::{
+    SizeArgs,
+    numbers::{count, from_0, name, positive, share},
+};
+
+const MODEL: &str = "Model and run";
+const DATA: &str = "Data";
+const OPTIMISATION: &str = "Optimisation";
+const WATCHING: &str = "Evaluations, samples and answers";
+const MACHINE: &str = "Machine";
+
+/// Examples shown below the flags.
+const EXAMPLES: &str = "Examples:
+  gptune train                                             the built-in model on the built-in data
+  gptune train --model gpt2 --data my-data.json            GPT-2 124M, the book's settings
+  gptune train --recipe gpt2-medium-book                   the book's chapter 7
+  gptune train --train-data a.json --val-data b.json       parts of one's own
+  gptune train --model runs/NAME/model --data more.json    go on from a finished run
+
+Every flag is a key of a recipe too (with _ for -); config.toml of each run is one.";
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct TrainArgs {
-    /// Start from this model: a folder, a file of weights, or nano, gpt2, gpt2-medium, gpt2-large, gpt2-xl, or
-    /// OWNER/NAME on the Hugging Face Hub [default: nano]
-    #[arg(long, short)]
+    /// Start from this model: a folder, a file of weights, the folder of a run, or nano, gpt2, gpt2-medium, gpt2-large,
+    /// gpt2-xl, or OWNER/NAME on the Hugging Face Hub [default: nano]
+    #[arg(long, short, help_heading = MODEL)]
     pub model: Option<String>,
-    /// Train on this data: a JSON or JSON Lines file, or sample, book, alpaca [default: sample]
-    #[arg(long, short)]
-    pub data: Option<String>,
-    /// Write the run into this new or empty folder [default: runs/MODEL-DATA-TIME]
-    #[arg(long, short)]
-    pub out: Option<PathBuf>,
+    /// Keep the output head tied to the token embedding
+    #[arg(long, help_heading = MODEL, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub tie_head: Option<bool>,
     /// Take settings from a recipe: a TOML file, or quickstart, gpt2-small, gpt2-medium-book, alpaca; its settings go
-    /// before the defaults shown here [default: quickstart if there is no --model either]
-    #[arg(long)]
+    /// before the defaults shown here [default: quickstart for nano and what was trained from it]
+    #[arg(long, help_heading = MODEL)]
     pub recipe: Option<String>,
-    /// Where to train: auto, or a back end of this build with an optional :INDEX
-    #[arg(long)]
-    pub device: Option<String>,
-    /// Type of number that matrix products take: f32, bf16, f16 (with loss scaling) [default: f32]
-    #[arg(long)]
-    pub precision: Option<Precision>,
-    /// Seed of the data order and of dropout [default: 123]
-    #[arg(long)]
-    pub seed: Option<u32>,
-    /// Order of the training data: torch (PyTorch's, bit by bit), shuffle, length [default: torch]
-    #[arg(long)]
-    pub order: Option<Order>,
-    /// How instructions become text: book, alpaca, phi3 [default: book]
-    #[arg(long)]
+    /// Write the run into this new or empty folder [default: runs/BASE-DATA-TIME]
+    #[arg(long, short, help_heading = MODEL)]
+    pub out: Option<PathBuf>,
+    /// Call the run this, and write it into runs/NAME
+    #[arg(long, help_heading = MODEL, conflicts_with = "out", value_parser = name)]
+    pub name: Option<String>,
+
+    /// Train on this data: a JSON or JSON Lines file, or sample, book, alpaca; it is split [default: sample]
+    #[arg(long, short, help_heading = DATA)]
+    pub data: Option<String>,
+    /// Train on this file, which is not split, instead of --data
+    #[arg(long, help_heading = DATA, conflicts_with = "data")]
+    pub train_data: Option<String>,
+    /// Validate with this file, beside --train-data
+    #[arg(long, help_heading = DATA)]
+    pub val_data: Option<String>,
+    /// Answer this file, beside --train-data
+    #[arg(long, help_heading = DATA)]
+    pub test_data: Option<String>,
+    /// Parts of --data in per cent: TRAIN/TEST/VAL [default: 85/10/5]
+    #[arg(long, help_heading = DATA, value_name = "A/B/C")]
+    pub split: Option<Fractions>,
+    /// Shuffle --data with this seed before it is split; 0 keeps the order of the file [default: 0]
+    #[arg(long, help_heading = DATA, value_name = "SEED")]
+    pub split_seed: Option<u32>,
+    /// Leave out entries that cannot be used, and write them to left-out.jsonl in the run
+    #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub skip_bad: Option<bool>,
+    /// What becomes of examples longer than --max-length: cut, skip, refuse [default: cut]
+    #[arg(long, help_heading = DATA)]
+    pub too_long: Option<TooLong>,
+    /// Let text that reads like a special token of the tokenizer, such as <|endoftext|>, become that token
+    #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub special_tokens: Option<bool>,
+    /// How instructions become text: book, alpaca, phi3 [default: as the model was trained, else book]
+    #[arg(long, help_heading = DATA)]
     pub prompt_style: Option<PromptStyle>,
     /// Train on responses only, not on instructions
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub mask_instructions: Option<bool>,
-    /// Keep the output head tied to the token embedding
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub tie_head: Option<bool>,
+    /// Longest sequence in tokens [default: 1024, or the model's context if that is shorter]
+    #[arg(long, help_heading = DATA, value_parser = count)]
+    pub max_length: Option<usize>,
+    /// Keep only the first N training examples
+    #[arg(long, help_heading = DATA, value_name = "N")]
+    pub train_limit: Option<usize>,
+    /// Order of the training data: torch (PyTorch's, bit by bit), shuffle, length [default: torch]
+    #[arg(long, help_heading = DATA)]
+    pub order: Option<Order>,
+    /// Seed of the data order and of dropout [default: 123]
+    #[arg(long, help_heading = DATA)]
+    pub seed: Option<u32>,
+
     /// Passes over the training data [default: 2]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = count)]
     pub epochs: Option<usize>,
+    /// Stop after this many steps
+    #[arg(long, help_heading = OPTIMISATION)]
+    pub max_steps: Option<usize>,
     /// Sequences in a batch [default: 8]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = count)]
     pub batch_size: Option<usize>,
     /// Batches whose gradients make one update; --batch-size 4 --grad-accum 2 trains as --batch-size 8 [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = OPTIMISATION, value_name = "N", value_parser = count)]
     pub grad_accum: Option<usize>,
     /// Scale gradients down to this norm over all parameters, 0 for never [default: 0]
-    #[arg(long, value_name = "X")]
+    #[arg(long, help_heading = OPTIMISATION, value_name = "X", allow_negative_numbers = true, value_parser = from_0)]
     pub max_grad_norm: Option<f64>,
-    /// Learning rate [default: 5e-5]
-    #[arg(long)]
+    /// Learning rate [default: 5e-5; 2e-4 for nano and what was trained from it]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = positive)]
     pub lr: Option<f64>,
     /// Decoupled weight decay [default: 0.1]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = from_0)]
     pub weight_decay: Option<f64>,
     /// AdamW's first decay rate [default: 0.9]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
     pub beta_1: Option<f64>,
     /// AdamW's second decay rate [default: 0.999]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
     pub beta_2: Option<f64>,
     /// AdamW's epsilon [default: 1e-8]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = from_0)]
     pub eps: Option<f64>,
     /// Dropout while training [default: 0]
-    #[arg(long)]
+    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
     pub dropout: Option<f64>,
-    /// Longest sequence in tokens [default: 1024, or the model's context if that is shorter]
-    #[arg(long)]
-    pub max_length: Option<usize>,
-    /// Stop after this many steps
-    #[arg(long)]
-    pub max_steps: Option<usize>,
-    /// Keep only the first N training examples
-    #[arg(long, value_name = "N")]
-    pub train_limit: Option<usize>,
+
     /// Steps between evaluations [default: 5]
-    #[arg(long)]
+    #[arg(long, help_heading = WATCHING, value_parser = count)]
     pub eval_every: Option<usize>,
     /// Batches of each part in an evaluation, 0 for all [default: 5]
-    #[arg(long)]
+    #[arg(long, help_heading = WATCHING)]
     pub eval_batches: Option<usize>,
-    /// Compute padding too, to compare: the result is the same
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub no_packing: Option<bool>,
-    /// Compute what sequences begin with in common for each of them, to compare: the result is the same
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub no_prefix_sharing: Option<bool>,
     /// Do not evaluate
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = WATCHING, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub no_eval: Option<bool>,
     /// Length of the sample after every epoch, 0 for none [default: 50]
-    #[arg(long)]
+    #[arg(long, help_heading = WATCHING)]
     pub sample_tokens: Option<usize>,
+    /// Answer the whole test part after training
+    #[arg(long, help_heading = WATCHING, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub respond: Option<bool>,
+    /// Longest answer in tokens [default: 256]
+    #[arg(long, help_heading = WATCHING, value_parser = count)]
+    pub response_tokens: Option<usize>,
+    /// Answer this many test examples before training too [default: 0]
+    #[arg(long, help_heading = WATCHING)]
+    pub preview: Option<usize>,
+
+    /// Where to train: auto, or a back end of this build with an optional :INDEX [default: auto]
+    #[arg(long, help_heading = MACHINE)]
+    pub device: Option<String>,
+    /// Type of number that matrix products take: f32, bf16, f16 (with loss scaling) [default: f32]
+    #[arg(long, help_heading = MACHINE)]
+    pub precision: Option<Precision>,
+    /// Compute padding too, to compare: the result is the same
+    #[arg(long, help_heading = MACHINE, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub no_packing: Option<bool>,
+    /// Compute what sequences begin with in common for each of them, to compare: the result is the same
+    #[arg(long, help_heading = MACHINE, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub no_prefix_sharing: Option<bool>,
     /// Train even if the device fails its self-check
-    #[arg(long)]
+    #[arg(long, help_heading = MACHINE)]
     pub force: bool,
+
     /// Show the settings and what would be downloaded, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Answer the whole test part after training
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub respond: Option<bool>,
-    /// Longest answer in tokens [default: 256]
-    #[arg(long)]
-    pub response_tokens: Option<usize>,
-    /// Answer this many test examples before training too [default: 0]
-    #[arg(long)]
-    pub preview: Option<usize>,
     /// Print a summary as one JSON document
     #[arg(long)]
     pub json: bool,
@@ -133,22 +185,22 @@ pub(crate) struct PretrainArgs {
     #[command(flatten)]
     pub sizes: SizeArgs,
     /// Tokens of a training sequence
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = count)]
     pub block_size: usize,
     /// Sequences in a batch
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = count)]
     pub batch_size: usize,
     /// Optimizer steps
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count)]
     pub steps: usize,
     /// Highest learning rate, reached after the warm-up and lowered along a cosine to a tenth
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, allow_negative_numbers = true, value_parser = positive)]
     pub lr: f64,
     /// Steps over which the learning rate rises
     #[arg(long, default_value_t = 50)]
     pub warmup: usize,
     /// Decoupled weight decay
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true, value_parser = from_0)]
     pub weight_decay: f64,
     /// Train only with the tokens that the text uses, which is faster, and give the model all others in the end
     #[arg(long)]

@@ -3,19 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use gptune_data::{Order, Part, PromptStyle};
+use gptune_data::{Order, Part, PromptStyle, TooLong};
+
+use super::numbers::{count, from_0};
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags
 pub(crate) struct EvaluateArgs {
     /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
-    /// The data: a JSON or JSON Lines file, or sample, book, alpaca
+    /// The data: a JSON or JSON Lines file, or sample, book, alpaca [default: what the model was trained on]
     #[arg(long, short)]
-    pub data: String,
-    /// The part to evaluate: train, val, test or all
+    pub data: Option<String>,
+    /// The part to evaluate: train, val, test or all [default: val of what the model was trained on, all of other data]
     #[arg(long)]
-    pub split: Part,
+    pub split: Option<Part>,
     /// Only the first N batches
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub batches: usize,
@@ -24,6 +27,9 @@ pub(crate) struct EvaluateArgs {
     pub prompt_style: Option<PromptStyle>,
     #[command(flatten)]
     pub batch: BatchArgs,
+    /// Measure on data that have changed since the model was trained on them
+    #[arg(long)]
+    pub force: bool,
     /// Compute padding too, to compare: the result is the same
     #[arg(long)]
     pub no_packing: bool,
@@ -50,10 +56,10 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value_t = 35)]
     pub max_new_tokens: usize,
     /// Draw tokens at this temperature instead of taking the most likely
-    #[arg(long, default_value_t = 0.0)]
-    pub temperature: f64,
+    #[arg(long, allow_negative_numbers = true, value_parser = from_0)]
+    pub temperature: Option<f64>,
     /// Draw among the K most likely tokens only
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", requires = "temperature", value_parser = count)]
     pub top_k: Option<usize>,
     /// Seed of the draws
     #[arg(long, default_value_t = 123)]
@@ -61,6 +67,9 @@ pub(crate) struct GenerateArgs {
     /// Stop at the end-of-text token
     #[arg(long)]
     pub stop_at_eot: bool,
+    /// Let text that reads like a special token, such as <|endoftext|>, become that token
+    #[arg(long)]
+    pub special_tokens: bool,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -70,6 +79,7 @@ pub(crate) struct GenerateArgs {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags
 pub(crate) struct RespondArgs {
     /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
@@ -77,21 +87,33 @@ pub(crate) struct RespondArgs {
     /// The data [default: what the model was trained on, if its run folder tells]
     #[arg(long, short)]
     pub data: Option<String>,
-    /// The part to answer: train, val, test or all
-    #[arg(long, default_value_t = Part::Test)]
-    pub split: Part,
+    /// The part to answer: train, val, test or all [default: test of what the model was trained on, all of other data]
+    #[arg(long)]
+    pub split: Option<Part>,
     /// Only the first N examples of the part
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Longest answer in tokens
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count)]
     pub max_new_tokens: usize,
     /// How instructions become text [default: as the model was trained, else book]
     #[arg(long)]
     pub prompt_style: Option<PromptStyle>,
-    /// Write the answers to this file
-    #[arg(long, short, default_value = "instruction-data-with-response.json")]
-    pub out: PathBuf,
+    /// Let text that reads like a special token become that token [default: as the model was trained]
+    #[arg(long)]
+    pub special_tokens: bool,
+    /// Leave out entries that cannot be read
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Write the answers to this new file [default: instruction-data-with-response.json, in the model's run folder or here]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Answer data that have changed since the model was trained on them
+    #[arg(long)]
+    pub force: bool,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -112,27 +134,77 @@ pub(crate) struct ScoreArgs {
     pub json: bool,
 }
 
-/// Data and how to cut it into batches, as in training.
+/// One instruction.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    /// The model: a folder, a file of weights or a name
+    #[arg(long, short)]
+    pub model: String,
+    /// The instruction; without it, standard input is read
+    pub instruction: Option<String>,
+    /// What the instruction is about
+    #[arg(long)]
+    pub input: Option<String>,
+    /// Longest answer in tokens
+    #[arg(long, default_value_t = 256, value_parser = count)]
+    pub max_new_tokens: usize,
+    /// How the instruction becomes text [default: as the model was trained, else book]
+    #[arg(long)]
+    pub prompt_style: Option<PromptStyle>,
+    /// Let text that reads like a special token become that token [default: as the model was trained]
+    #[arg(long)]
+    pub special_tokens: bool,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokensArgs {
+    /// The model whose tokenizer to use [default: GPT-2's own]
+    #[arg(long, short)]
+    pub model: Option<String>,
+    /// Let text that reads like a special token, such as <|endoftext|>, become that token
+    #[arg(long)]
+    pub special_tokens: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Data and how to cut it into batches: what is not given is as in the training of the model, else the book's.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
-    /// Order of the training part: torch, shuffle, length
-    #[arg(long, default_value_t = Order::Torch)]
-    pub order: Order,
-    /// Seed of that order
-    #[arg(long, default_value_t = 123)]
-    pub seed: u32,
-    /// Sequences in a batch
-    #[arg(long, default_value_t = 8)]
-    pub batch_size: usize,
-    /// Longest sequence in tokens
-    #[arg(long, default_value_t = 1024)]
-    pub max_length: usize,
-    /// Leave the prompt without loss
+    /// Order of the training part: torch, shuffle, length [default: torch]
     #[arg(long)]
-    pub mask_instructions: bool,
+    pub order: Option<Order>,
+    /// Seed of that order [default: 123]
+    #[arg(long)]
+    pub seed: Option<u32>,
+    /// Sequences in a batch [default: 8]
+    #[arg(long, value_parser = count)]
+    pub batch_size: Option<usize>,
+    /// Longest sequence in tokens [default: 1024]
+    #[arg(long, value_parser = count)]
+    pub max_length: Option<usize>,
+    /// Leave the prompt without loss
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub mask_instructions: Option<bool>,
     /// Keep only the first N training examples
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub train_limit: usize,
+    #[arg(long, value_name = "N")]
+    pub train_limit: Option<usize>,
+    /// Leave out entries that cannot be used
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// What becomes of examples longer than --max-length: cut, skip, refuse [default: cut]
+    #[arg(long)]
+    pub too_long: Option<TooLong>,
+    /// Let text that reads like a special token become that token
+    #[arg(long)]
+    pub special_tokens: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,9 +230,12 @@ pub(crate) struct BatchesArgs {
     /// Only the first N batches
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// How instructions become text
-    #[arg(long, default_value_t = PromptStyle::default())]
-    pub prompt_style: PromptStyle,
+    /// How instructions become text [default: as the model was trained, else book]
+    #[arg(long)]
+    pub prompt_style: Option<PromptStyle>,
+    /// The model to make batches for: its tokenizer, its style and its settings
+    #[arg(long, short)]
+    pub model: Option<String>,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// Print one JSON document

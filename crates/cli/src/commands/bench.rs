@@ -4,10 +4,12 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer, VOCAB_SIZE};
+use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer};
 use gptune_kernels::slices::{Matrix, MatrixMut, Onto, matmul, matmul_totals};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
-use gptune_train::{Event, Observer, Prepared, TrainConfig, TrainError, Trainer, evaluate, peak_memory_bytes};
+use gptune_train::{
+    Event, Measure, ModelInput, Observer, Prepared, TrainConfig, TrainError, Trainer, evaluate, peak_memory_bytes,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,7 +17,7 @@ use super::print_json;
 use crate::{
     args::{BenchArgs, BenchTask},
     console::print_line,
-    device, model_source,
+    data_source, device, model_source,
 };
 
 /// Batches of one evaluation, as in the book.
@@ -46,13 +48,15 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         prompt_style: PromptStyle::Book,
         ..TrainConfig::default()
     };
-    let folder = model_source::open_model(&args.model)?;
+    let (folder, rest) = model_source::open_model(&args.model)?.apart();
     if args.task == BenchTask::Products {
         return products(args, &folder.config);
     }
-    let config = TrainConfig { max_length: folder.config.n_positions, ..config };
-    let tokenizer = Tokenizer::gpt2()?;
-    let data = Prepared::new(model_source::open_data(&args.data)?, &tokenizer, &config, config.max_length, |_| ())?;
+    let context = folder.config.n_positions;
+    let config = TrainConfig { max_length: context, data: args.data.clone(), ..config };
+    let tokenizer = rest.tokenizer;
+    let target = ModelInput { tokenizer: &tokenizer, padding: rest.special.pad, context };
+    let data = Prepared::new(data_source::open(&config, false)?.0, target, &config, |_| ())?;
     let device = device::resolve(&args.device)?.device;
     // Untied, as in fine-tuning.
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);
@@ -136,8 +140,8 @@ fn evaluations(config: &TrainConfig, data: &Prepared, model: &Gpt2, count: usize
             let tokens = loader.iter(&mut OrderStream::new(Order::Torch, seed)).take(EVAL_BATCHES);
             let tokens = tokens.map(|batch| batch.tokens).sum();
             measure(|| {
-                let _ =
-                    evaluate(model, &loader, &mut OrderStream::new(Order::Torch, seed), EVAL_BATCHES, packing, || ());
+                let measure = Measure { batches: EVAL_BATCHES, packing, sequences: false };
+                let _ = evaluate(model, &loader, &mut OrderStream::new(Order::Torch, seed), measure, || true);
                 Ok(tokens)
             })
         })
@@ -148,15 +152,12 @@ fn evaluations(config: &TrainConfig, data: &Prepared, model: &Gpt2, count: usize
 fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gpt2) -> Result<Vec<Sample>> {
     let prompts = prompts(args, data, tokenizer)?;
     let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    let options = GenerateOptions::greedy(args.new_tokens.get()).within(VOCAB_SIZE);
+    let options = GenerateOptions::greedy(args.new_tokens.get()).within(tokenizer.vocab_size());
     (0..args.warmup + args.steps.get())
         .map(|_| {
             measure(|| {
                 let mut tokens = 0;
-                model.generate_batch(&prompts, &options, |_, ids| {
-                    tokens += ids.len();
-                    true
-                });
+                model.generate_batch(&prompts, &options, &|| true, |_, ids| tokens += ids.len());
                 Ok(tokens)
             })
         })

@@ -1,31 +1,40 @@
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use gptune_data::{END_OF_TEXT_ID, PromptStyle, Tokenizer};
+use anyhow::{Context, Result, bail};
+use gptune_data::Tokenizer;
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
-use gptune_weights::{GgufModel, GgufPrecision, GgufSizes, Precision, SaveOptions, save_book, save_gguf, save_model};
+use gptune_weights::{
+    GgufModel, GgufPrecision, GgufSizes, Precision, SaveOptions, SpecialTokens, save_book, save_gguf, save_model,
+};
 use serde_json::{Map, Value};
 
 use crate::{
+    about::{self, About, STYLE_KEY},
     args::{ExportArgs, ImportArgs, Layout, StoredType},
     console::{self, print_line},
-    device, model_source,
+    device,
+    model_source::{self, Rest},
 };
 
 pub(crate) fn import(args: &ImportArgs) -> Result<()> {
-    to_folder(&args.source, &args.folder, Precision::F32)
+    to_folder(&args.source, &args.folder, Precision::F32, args.allow_nonfinite)
 }
 
 pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     let (model, destination) = (&args.folder, &args.destination);
     match args.format {
-        Layout::Hf => to_folder(model, destination, precision(args.dtype)?),
+        Layout::Hf => to_folder(model, destination, precision(args.dtype)?, args.allow_nonfinite),
         Layout::Pth => {
             if args.dtype != StoredType::F32 {
                 bail!("the book's model is in f32; leave out --dtype");
             }
-            to_file(model, destination, |model, _| Ok(save_book(model, destination)?))
+            to_file(args, |opened, model, _| {
+                save_book(model, destination)?;
+                // A file of weights has no place for what else is known of a model.
+                let known = opened.about != About::default();
+                if known { opened.about.write(&about::beside(destination)) } else { Ok(()) }
+            })
         }
         Layout::Gguf => {
             let precision = match args.dtype {
@@ -34,67 +43,131 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
                 StoredType::Q8_0 => GgufPrecision::Q8_0,
                 StoredType::Bf16 => bail!("GGUF files are written in f32, f16 or q8_0; choose one of them for --dtype"),
             };
-            let template = model_source::prompt_style(model, None)?.chat_template();
-            let tokenizer = Tokenizer::gpt2()?;
-            let name = model_source::title(model);
-            to_file(model, destination, |model, config| {
-                let about = GgufModel {
-                    name: &name,
-                    sizes: GgufSizes::from(config),
-                    tokens: &tokenizer.tokens(),
-                    merges: tokenizer.merges(),
-                    end_of_text: END_OF_TEXT_ID,
-                    chat_template: Some(&template),
-                };
-                Ok(save_gguf(model, destination, &about, precision)?)
-            })
+            let modelfile = destination.with_extension("Modelfile");
+            if modelfile.exists() {
+                bail!(
+                    "{} exists, which is written beside a GGUF file for Ollama; give a new name",
+                    modelfile.display()
+                );
+            }
+            to_file(args, |opened, model, config| to_gguf(opened, model, config, args, precision))?;
+            print_line(format_args!("for Ollama: ollama create NAME -f {}", modelfile.display()))
         }
     }
 }
 
+/// Writes a GGUF file, and beside it what Ollama has to know.
+fn to_gguf(
+    opened: &Rest,
+    model: &Gpt2,
+    config: &Gpt2Config,
+    args: &ExportArgs,
+    precision: GgufPrecision,
+) -> Result<()> {
+    let Rest { tokenizer, about, special } = opened;
+    if !tokenizer.cuts_like_gpt2() {
+        bail!(
+            "the tokenizer of {} cuts texts in another way than GPT-2's, which GGUF has no name for; the file would make \
+             other tokens than the model was trained with",
+            tokenizer.origin()
+        );
+    }
+    let looking = tokenizer.added_by_surroundings();
+    if !looking.is_empty() {
+        console::note(&format!(
+            "beside these tokens blanks or letters decide what a text's tokens are, which GGUF has no place for: {}; \
+             programs that read the file take no notice of them",
+            looking.join(", ")
+        ));
+    }
+    let style = about.style(None);
+    let template = style.chat_template();
+    let name = model_source::title(&args.folder);
+    let added: Vec<(u32, bool)> = if tokenizer.is_gpt2() {
+        Vec::new()
+    } else {
+        tokenizer.added().iter().map(|token| (token.id, token.special)).collect()
+    };
+    let known = about.prompt_style.map(|style| style.to_string());
+    let gguf = GgufModel {
+        name: &name,
+        sizes: GgufSizes::from(config),
+        tokens: &tokenizer.tokens(),
+        merges: tokenizer.merges(),
+        end_of_text: tokenizer.end_of_text(),
+        added: &added,
+        padding: special.pad.filter(|&pad| pad != tokenizer.end_of_text()),
+        chat_template: Some(&template),
+        prompt_style: known.as_deref(),
+    };
+    save_gguf(model, &args.destination, &gguf, precision)?;
+    let file = args.destination.file_name().unwrap_or_default().to_string_lossy();
+    let end = tokenizer.tokens().get(tokenizer.end_of_text() as usize).cloned().unwrap_or_default();
+    let path = args.destination.with_extension("Modelfile");
+    gptune_files::write(&path, style.modelfile(&file, &end).as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Any model to a folder in Hugging Face's layout.
-fn to_folder(source: &str, destination: &Path, precision: Precision) -> Result<()> {
+fn to_folder(source: &str, destination: &Path, precision: Precision, allow_nonfinite: bool) -> Result<()> {
     RunFolder::check(destination)?;
-    let style = model_source::prompt_style(source, None)?;
     let device = device::host()?.device;
-    let folder = model_source::open_model(source)?;
+    let mut opened = model_source::open_model(source)?;
     let spinner = console::spinner(source);
-    let (model, config) = folder.load(None, &device)?;
-    write_folder(&model, &config, style, &Tokenizer::gpt2()?, destination, precision)?;
+    let (model, config) = opened.folder.allowing_nonfinite(allow_nonfinite).load(None, &device)?;
+    // What is not known of a model is not made up.
+    if opened.about.prompt_style.is_none() && opened.about.training.is_none() {
+        opened.about = About::default();
+    }
+    let kept = Belongings { tokenizer: &opened.tokenizer, special: opened.special, about: &opened.about };
+    write_folder(&model, &config, kept, destination, precision)?;
     spinner.finish_and_clear();
     print_line(format_args!("{source} is now in {}", destination.display()))
 }
 
 /// Any model to a new file.
-fn to_file(source: &str, destination: &Path, save: impl FnOnce(&Gpt2, &Gpt2Config) -> Result<()>) -> Result<()> {
+fn to_file(args: &ExportArgs, save: impl FnOnce(&Rest, &Gpt2, &Gpt2Config) -> Result<()>) -> Result<()> {
+    let (source, destination) = (&args.folder, &args.destination);
     if destination.exists() {
         bail!("{} exists; give a new file", destination.display());
     }
-    let folder = model_source::open_model(source)?;
+    let device = device::host()?.device;
+    let (folder, opened) = model_source::open_model(source)?.apart();
     let spinner = console::spinner(source);
-    let (model, config) = folder.load(None, &device::host()?.device)?;
-    save(&model, &config)?;
+    let (model, config) = folder.allowing_nonfinite(args.allow_nonfinite).load(None, &device)?;
+    save(&opened, &model, &config)?;
     spinner.finish_and_clear();
     print_line(format_args!("{source} is now in {}", destination.display()))
 }
 
-/// Writes a complete model folder: weights, configuration, tokenizer and prompt style.
+/// What a model has beside its weights.
+#[derive(Clone, Copy)]
+pub(crate) struct Belongings<'a> {
+    pub tokenizer: &'a Tokenizer,
+    pub special: SpecialTokens,
+    pub about: &'a About,
+}
+
+/// Writes a complete model folder: weights, configuration, tokenizer and what is known of the model.
 pub(crate) fn write_folder(
     model: &Gpt2,
     config: &Gpt2Config,
-    style: PromptStyle,
-    tokenizer: &Tokenizer,
+    Belongings { tokenizer, special, about }: Belongings<'_>,
     folder: &Path,
     precision: Precision,
 ) -> Result<()> {
-    save_model(model, config, folder, SaveOptions { precision, ..SaveOptions::default() })?;
-    let extra = [
+    save_model(model, config, folder, SaveOptions { precision, special, ..SaveOptions::default() })?;
+    let style = about.style(None);
+    let mut extra = vec![
         ("chat_template", Value::from(style.chat_template())),
-        (model_source::STYLE_KEY, Value::from(style.to_string())),
         ("model_max_length", Value::from(config.n_positions)),
     ];
-    tokenizer.save(folder, extra.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>())?;
-    Ok(())
+    if let Some(style) = about.prompt_style {
+        extra.push((STYLE_KEY, Value::from(style.to_string())));
+    }
+    let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>();
+    tokenizer.save(folder, extra)?;
+    if *about == About::default() { Ok(()) } else { about.write(&folder.join(about::FILE)) }
 }
 
 /// The type that a folder's weights are stored in.

@@ -1,12 +1,12 @@
 use anyhow::Result;
 use gptune_data::{OrderStream, Tokenizer};
-use gptune_train::Prepared;
+use gptune_train::{ModelInput, Prepared, TrainConfig};
 
-use super::{batch_config, print_json};
+use super::{batch_config, choose_data, print_json};
 use crate::{
     args::{BatchesArgs, DataArgs, DataCommand},
     console::{self, print_line},
-    model_source,
+    data_source, model_source,
 };
 
 pub(crate) fn run(args: &DataArgs) -> Result<()> {
@@ -16,13 +16,27 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
 }
 
 fn batches(args: &BatchesArgs) -> Result<()> {
-    let config = batch_config(&args.batch, args.prompt_style, usize::MAX)?;
-    let dataset = model_source::open_data(&args.data)?;
-    let bar = console::bar(dataset.examples.len() as u64, "examples");
-    // There is no model: the context is that of every released one, or what was asked for.
-    let context = config.max_length.max(1024);
-    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, context, |n| bar.inc(n))?;
+    let opened = args.model.as_deref().map(model_source::open_model).transpose()?;
+    let (tokenizer, padding, config, context) = if let Some(opened) = opened {
+        let style = opened.style(args.prompt_style);
+        let context = opened.folder.config.n_positions;
+        let chosen = choose_data(Some(&args.data), opened.about.training.as_ref(), style, context, false)?;
+        let config = batch_config(&args.batch, chosen.config, context)?;
+        (opened.tokenizer, opened.special.pad, config, context)
+    } else {
+        let style = args.prompt_style.unwrap_or_default();
+        let config = TrainConfig { data: args.data.clone(), prompt_style: style, ..TrainConfig::default() };
+        let config = batch_config(&args.batch, config, usize::MAX)?;
+        // There is no model: the context is that of every released one, or what was asked for.
+        let context = config.max_length.max(1024);
+        (Tokenizer::gpt2()?, None, config, context)
+    };
+    let (source, _) = data_source::open(&config, false)?;
+    let bar = console::bar(0, "examples");
+    let target = ModelInput { tokenizer: &tokenizer, padding, context };
+    let data = Prepared::new(source, target, &config, |n| bar.inc(n))?;
     bar.finish_and_clear();
+    console::tell_left_out(&data.left_out);
     let loader = data.loader(args.split)?;
     let mut order = OrderStream::new(config.order, config.seed);
     let batches: Vec<_> = loader.iter(&mut order).take(args.limit.unwrap_or(usize::MAX)).collect();

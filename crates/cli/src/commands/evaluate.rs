@@ -1,49 +1,72 @@
 use anyhow::{Result, bail};
-use gptune_data::{OrderStream, Tokenizer};
-use gptune_train::{Packing, Prepared, evaluate};
+use gptune_data::{OrderStream, Part};
+use gptune_score::ratio_interval;
+use gptune_train::{Measure, ModelInput, Packing, Prepared, evaluate};
 use serde_json::json;
 
-use super::{batch_config, print_json};
+use super::{batch_config, choose_data, print_json};
 use crate::{
     args::EvaluateArgs,
     console::{self, print_line},
-    device, model_source,
+    data_source, device, model_source,
 };
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
-    let style = model_source::prompt_style(&args.model, args.prompt_style)?;
-    let folder = model_source::open_model(&args.model)?;
-    let config = batch_config(&args.batch, style, folder.config.n_positions)?;
+    let opened = model_source::open_model(&args.model)?;
+    let style = opened.style(args.prompt_style);
+    let context = opened.folder.config.n_positions;
+    let chosen = choose_data(args.data.as_deref(), opened.about.training.as_ref(), style, context, args.force)?;
+    let split = args.split.unwrap_or(if chosen.of_training { Part::Val } else { Part::All });
+    let config = batch_config(&args.batch, chosen.config, context)?;
     let device = device::resolve(&args.device)?.device;
-    let dataset = model_source::open_data(&args.data)?;
-    let bar = console::bar(dataset.examples.len() as u64, "examples");
-    let data = Prepared::new(dataset, &Tokenizer::gpt2()?, &config, folder.config.n_positions, |n| bar.inc(n))?;
+    let (source, _) = data_source::open(&config, false)?;
+    let bar = console::bar(0, "examples");
+    let target = ModelInput { tokenizer: &opened.tokenizer, padding: opened.special.pad, context };
+    let data = Prepared::new(source, target, &config, |n| bar.inc(n))?;
     bar.finish_and_clear();
-    let loader = data.loader(args.split)?;
-    let (model, _) = folder.load(None, &device)?;
+    console::tell_left_out(&data.left_out);
+    let loader = data.loader(split)?;
+    let (model, _) = opened.folder.load(None, &device)?;
     let batches = if args.batches == 0 { loader.len() } else { args.batches.min(loader.len()) };
     let bar = console::bar(batches as u64, "batches");
     let mut order = OrderStream::new(config.order, config.seed);
     let packing = Packing { rows: !args.no_packing, prefix: !args.no_prefix_sharing };
-    let result = evaluate(&model, &loader, &mut order, args.batches, packing, || bar.inc(1));
+    let measure = Measure { batches: args.batches, packing, sequences: true };
+    let result = evaluate(&model, &loader, &mut order, measure, || {
+        bar.inc(1);
+        true
+    });
     bar.finish_and_clear();
-    if !result.loss.is_finite() {
+    let Some(result) = result.filter(|result| result.loss.is_finite()) else {
         bail!("the loss of '{}' on this data is not a finite number; its weights are damaged", args.model);
-    }
+    };
+    let token_loss = result.token_loss();
+    let sums: Vec<(f64, f64)> = result.sequences.iter().map(|&(loss, count)| (loss, count as f64)).collect();
+    let (low, high) = ratio_interval(&sums);
     if args.json {
         return print_json(&json!({
-            "split": args.split.name(),
+            "split": split.name(),
             "loss": result.loss,
             "batches": result.batches,
             "target_tokens": result.target_tokens,
+            "token_loss": token_loss,
+            "token_loss_low": low,
+            "token_loss_high": high,
+            "perplexity": token_loss.exp(),
+            "perplexity_low": low.exp(),
+            "perplexity_high": high.exp(),
         }));
     }
     print_line(format_args!(
-        "{} loss {:.4} (perplexity {:.2}) over {} batches with {} targets",
-        args.split,
-        result.loss,
-        result.loss.exp(),
-        result.batches,
+        "{split} loss {:.4}, the mean over {} batches of {}, as in training",
+        result.loss, result.batches, config.batch_size
+    ))?;
+    print_line(format_args!(
+        "{split} loss {token_loss:.4} ({low:.4} to {high:.4}) a token, perplexity {:.2} ({:.2} to {:.2}), over {} targets, \
+         with 95 % intervals",
+        token_loss.exp(),
+        low.exp(),
+        high.exp(),
         result.target_tokens
     ))
 }

@@ -1,5 +1,4 @@
 use anyhow::{Result, bail};
-use gptune_data::{END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
 use gptune_model::GenerateOptions;
 use serde_json::json;
 
@@ -11,24 +10,27 @@ use crate::{
 };
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
-    let tokenizer = Tokenizer::gpt2()?;
-    let prompt = tokenizer.encode(&args.prompt)?;
+    let opened = model_source::open_model(&args.model)?;
+    let tokenizer = &opened.tokenizer;
+    let prompt = if args.special_tokens {
+        tokenizer.encode_special(&args.prompt)?
+    } else {
+        console::note_literal(tokenizer, &args.prompt, "the prompt");
+        tokenizer.encode(&args.prompt)?
+    };
     if prompt.is_empty() {
         bail!("the prompt is empty; give at least one character with --prompt");
     }
-    if args.temperature < 0.0 || !args.temperature.is_finite() || args.top_k == Some(0) {
-        bail!("--temperature has to be a number from 0 up and --top-k at least 1");
-    }
     let device = device::resolve(&args.device)?.device;
-    let (model, _) = model_source::open_model(&args.model)?.load(None, &device)?;
     let options = GenerateOptions {
         max_new_tokens: args.max_new_tokens,
-        temperature: args.temperature,
+        temperature: args.temperature.unwrap_or(0.0),
         top_k: args.top_k,
         seed: args.seed,
-        stop_at: args.stop_at_eot.then_some(END_OF_TEXT_ID),
-        vocabulary: Some(VOCAB_SIZE),
+        stop_at: args.stop_at_eot.then_some(tokenizer.end_of_text()),
+        vocabulary: Some(tokenizer.vocab_size()),
     };
+    let (model, _) = opened.folder.load(None, &device)?;
     let spinner = console::spinner("generating");
     let ids = model.generate(&prompt, &options);
     spinner.finish_and_clear();

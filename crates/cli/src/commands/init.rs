@@ -1,10 +1,13 @@
 use anyhow::{Result, bail};
-use gptune_data::{PromptStyle, Tokenizer, VOCAB_SIZE};
+use gptune_data::{END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
 
-use super::convert::write_folder;
+use gptune_weights::SpecialTokens;
+
+use super::convert::{Belongings, write_folder};
 use crate::{
+    about::About,
     args::{InitArgs, SizeArgs},
     console::{self, print_line},
     device,
@@ -17,7 +20,12 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     device.seed(u64::from(args.sizes.seed));
     let model = Gpt2::init(&config, &device);
     let spinner = console::spinner("drawing random parameters");
-    write_folder(&model, &config, PromptStyle::Book, &Tokenizer::gpt2()?, &args.folder, args.sizes.dtype.into())?;
+    let kept = Belongings {
+        tokenizer: &Tokenizer::gpt2()?,
+        special: SpecialTokens::all(END_OF_TEXT_ID),
+        about: &About::default(),
+    };
+    write_folder(&model, &config, kept, &args.folder, args.sizes.dtype.into())?;
     spinner.finish_and_clear();
     print_line(format_args!("{} random parameters in {}", config.parameters(), args.folder.display()))
 }

@@ -1,5 +1,6 @@
 //! One module a command: parse is done, here it is resolved and acted on.
 
+pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod convert;
 pub(crate) mod data;
@@ -21,7 +22,12 @@ use anyhow::{Result, anyhow, bail};
 use gptune_data::PromptStyle;
 use gptune_train::TrainConfig;
 
-use crate::{args::BatchArgs, console::print_line};
+use crate::{
+    about::{Training, absolute},
+    args::BatchArgs,
+    console::print_line,
+    data_source,
+};
 
 /// Prints the one JSON document of `--json`.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
@@ -33,28 +39,100 @@ fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("cannot write {}: it is a folder; give the name of a file", path.display());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probe = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder);
+    // What is not committed is gone again.
     let fault = |problem: std::io::Error| {
         // The probe's own name would only confuse.
         let problem = problem.kind();
         anyhow!("cannot write {}: {problem}; check the folder and its permissions", path.display())
     };
-    probe.map(drop).map_err(fault)
+    gptune_files::NewFile::create(path).map(drop).map_err(fault)
 }
 
-/// What batches depend on, as the part of a run's configuration that it is.
-fn batch_config(args: &BatchArgs, prompt_style: PromptStyle, context: usize) -> Result<TrainConfig> {
-    let config = TrainConfig {
-        prompt_style,
-        order: args.order,
-        seed: args.seed,
-        batch_size: args.batch_size,
-        max_length: args.max_length.min(context),
-        mask_instructions: args.mask_instructions,
-        train_limit: args.train_limit,
-        ..TrainConfig::default()
+/// The data that a command is to use: what the user names, else what the model was trained on.
+struct Chosen {
+    /// Data, split and whatever else batches depend on.
+    config: TrainConfig,
+    /// Whether these are the data that the model was trained on.
+    of_training: bool,
+}
+
+/// What batches depend on, as the part of a run's configuration that it is: as the user says, else as in the training of
+/// the model, else as in the book.
+///
+/// # Errors
+///
+/// If there are no data to use, or the data of the training are not what they were and `force` is not set.
+fn choose_data(
+    data: Option<&str>,
+    training: Option<&Training>,
+    style: PromptStyle,
+    context: usize,
+    force: bool,
+) -> Result<Chosen> {
+    let default = TrainConfig::default();
+    let mut config = TrainConfig { prompt_style: style, max_length: context.min(default.max_length), ..default };
+    if let Some(training) = training {
+        let training = training.clone();
+        config.special_tokens = training.special_tokens;
+        config.mask_instructions = training.mask_instructions;
+        config.max_length = training.max_length.min(context);
+        config.batch_size = training.batch_size;
+        config.too_long = training.too_long;
+        config.skip_bad = training.skip_bad;
+        config.order = training.order;
+        config.seed = training.seed;
+    }
+    let Some(training) =
+        training.filter(|training| data.is_none_or(|data| training.is_of(data) || same(training, data)))
+    else {
+        let Some(data) = data else {
+            bail!("which data? give --data; only a model that gptune trained remembers what it was trained on");
+        };
+        data.clone_into(&mut config.data);
+        return Ok(Chosen { config, of_training: false });
     };
+    config.data.clone_from(&training.data);
+    config.train_data.clone_from(&training.train_data);
+    config.val_data.clone_from(&training.val_data);
+    config.test_data.clone_from(&training.test_data);
+    config.split = training.split;
+    config.split_seed = training.split_seed;
+    config.train_limit = training.train_limit;
+    if let Some(data) = data.filter(|_| training.train_data.is_empty()) {
+        data.clone_into(&mut config.data);
+    }
+    if !force {
+        let (_, now) = data_source::open(&config, true)?;
+        if now != training.fingerprint {
+            let what = if config.train_data.is_empty() { &config.data } else { &config.train_data };
+            bail!(
+                "the data {what} are not what the model was trained on any more (their digest was {}, and is {now}); the \
+                 parts would be others. Give the data as they were, or --force to go on with these",
+                training.fingerprint
+            );
+        }
+    }
+    Ok(Chosen { config, of_training: true })
+}
+
+/// Whether data under another name are those of the training, byte by byte.
+fn same(training: &Training, data: &str) -> bool {
+    training.train_data.is_empty()
+        && absolute(data) != training.data
+        && data_source::fingerprint_of(data).is_ok_and(|now| now == training.fingerprint)
+}
+
+/// Puts flags over what was chosen.
+fn batch_config(args: &BatchArgs, mut config: TrainConfig, context: usize) -> Result<TrainConfig> {
+    config.order = args.order.unwrap_or(config.order);
+    config.seed = args.seed.unwrap_or(config.seed);
+    config.batch_size = args.batch_size.unwrap_or(config.batch_size);
+    config.max_length = args.max_length.unwrap_or(config.max_length).min(context);
+    config.mask_instructions = args.mask_instructions.unwrap_or(config.mask_instructions);
+    config.train_limit = args.train_limit.unwrap_or(config.train_limit);
+    config.too_long = args.too_long.unwrap_or(config.too_long);
+    config.skip_bad |= args.skip_bad;
+    config.special_tokens |= args.special_tokens;
     config.validate()?;
     Ok(config)
 }

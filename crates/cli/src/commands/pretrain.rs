@@ -2,13 +2,20 @@ use anyhow::{Context, Result, anyhow, bail};
 use gptune_data::{Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
+use gptune_weights::SpecialTokens;
 use serde_json::json;
 
-use super::{convert::write_folder, doctor::guard, init::model_config, print_json, train::stop_on_ctrl_c};
+use super::{
+    convert::{Belongings, write_folder},
+    doctor::guard,
+    init::model_config,
+    print_json,
+};
 use crate::{
+    about::About,
     args::PretrainArgs,
     console::{self, Console},
-    device,
+    device, interrupt,
 };
 
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
@@ -16,12 +23,6 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     let model_config = model_config(&args.sizes)?;
     if args.block_size > model_config.n_positions || args.block_size == 0 {
         bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, model_config.n_positions);
-    }
-    if args.batch_size == 0 || args.steps == 0 {
-        bail!("--batch-size and --steps have to be at least 1");
-    }
-    if !(args.lr.is_finite() && args.lr > 0.0 && args.weight_decay.is_finite() && args.weight_decay >= 0.0) {
-        bail!("--lr has to be a positive number and --weight-decay a number from 0 up");
     }
     let chosen = device::resolve(&args.device)?;
     let console = Console::new(args.json);
@@ -65,11 +66,14 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
         console.say(&format!("Training with {} tokens of the vocabulary", vocabulary.len()));
     }
     let mut keeper = Keeper { args, console, model_config, tokenizer: &tokenizer, last: None };
-    let stop = stop_on_ctrl_c();
+    let stop = interrupt::listen();
     let outcome =
         pretrain(&keeper.model_config.clone(), &text, &config, &chosen.device.autodiff(), &mut keeper, &stop)?;
-    if let Ending::NotFinite { step } = outcome.ending {
-        bail!("the loss of step {step} is not a number, so nothing was written; try a smaller --lr");
+    if let Ending::NotFinite(what) = outcome.ending {
+        bail!("{what}, so nothing was written; try a smaller --lr");
+    }
+    if outcome.ending == Ending::Interrupted {
+        interrupt::cut_short();
     }
     // A sample shows more than a loss.
     let ids = outcome.model.generate(&[END_OF_TEXT_ID], &gptune_model::GenerateOptions::greedy(60));
@@ -102,7 +106,9 @@ impl Observer for Keeper<'_> {
 
     fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
         let (out, precision) = (&self.args.out, self.args.sizes.dtype.into());
-        write_folder(model, &self.model_config, PromptStyle::Book, self.tokenizer, out, precision)
+        let special = SpecialTokens::all(END_OF_TEXT_ID);
+        let kept = Belongings { tokenizer: self.tokenizer, special, about: &About::default() };
+        write_folder(model, &self.model_config, kept, out, precision)
             .map_err(|error| TrainError::Observer(error.into()))
     }
 }

@@ -7,12 +7,24 @@ use serde_json::json;
 
 use super::print_json;
 use crate::{
-    args::JsonArg,
-    console::{print, print_line},
+    args::TokensArgs,
+    console::{self, print, print_line},
+    model_source,
 };
 
-pub(crate) fn tokenize(args: &JsonArg) -> Result<()> {
-    let ids = Tokenizer::gpt2()?.encode(&standard_input()?)?;
+/// GPT-2's tokenizer, or a model's own.
+fn tokenizer(args: &TokensArgs) -> Result<Tokenizer> {
+    args.model.as_deref().map_or_else(|| Ok(Tokenizer::gpt2()?), model_source::tokenizer)
+}
+
+pub(crate) fn tokenize(args: &TokensArgs) -> Result<()> {
+    let (tokenizer, text) = (tokenizer(args)?, standard_input()?);
+    let ids = if args.special_tokens {
+        tokenizer.encode_special(&text)?
+    } else {
+        console::note_literal(&tokenizer, &text, "the text");
+        tokenizer.encode(&text)?
+    };
     if args.json {
         return print_json(&json!({ "ids": ids }));
     }
@@ -28,7 +40,7 @@ enum Ids {
     Bare(Vec<u32>),
 }
 
-pub(crate) fn detokenize(args: &JsonArg) -> Result<()> {
+pub(crate) fn detokenize(args: &TokensArgs) -> Result<()> {
     let input = standard_input()?;
     let ids = if input.trim_start().starts_with(['{', '[']) {
         let ids: Ids = serde_json::from_str(&input)
@@ -40,7 +52,7 @@ pub(crate) fn detokenize(args: &JsonArg) -> Result<()> {
         let number = |word: &str| word.parse().with_context(|| format!("'{word}' on standard input is not a token id"));
         input.split_whitespace().map(number).collect::<Result<_>>()?
     };
-    let text = Tokenizer::gpt2()?.decode(&ids)?;
+    let text = tokenizer(args)?.decode(&ids)?;
     if args.json {
         return print_json(&json!({ "text": text }));
     }

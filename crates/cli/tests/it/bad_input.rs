@@ -120,7 +120,7 @@ fn a_prompt_that_a_shorter_length_cuts() {
 #[test]
 fn a_literal_end_of_text() {
     let error = data_error(&with_entry(r#"{"instruction": "a", "input": "", "output": "b<|endoftext|>"}"#));
-    assert!(error.contains("entry 10 contains the literal text '<|endoftext|>'"), "{error}");
+    assert!(error.contains("entry 10: 'output' contains the literal text '<|endoftext|>'"), "{error}");
 }
 
 /// A copy of the tiny model in `folder/model`, and the error of training on it after a change.
@@ -159,9 +159,9 @@ fn weights_that_are_cut_or_something_else() {
 #[test]
 fn weights_with_a_missing_or_misshapen_tensor() {
     let error = model_error(|model| edit(model, "\"n_layer\": 1", "\"n_layer\": 2"));
-    assert!(error.contains("has no tensor 'h.1."), "{error}");
+    assert!(error.contains("has no tensor 'transformer.h.1."), "{error}");
     let error = model_error(|model| edit(model, "\"n_positions\": 128", "\"n_positions\": 64"));
-    assert!(error.contains("'wpe.weight' has shape [128, 8]"), "{error}");
+    assert!(error.contains("'transformer.wpe.weight' has shape [128, 8]"), "{error}");
 }
 
 #[test]
@@ -218,9 +218,15 @@ fn a_loss_that_is_not_a_number() {
         gptune(folder.path(), &["train", "--model", model, "--data", "good.json", "--out", "run", "--lr", "1e30"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("the loss of step 0 is not a number") && error.contains("run/model"), "{error}");
+    assert!(
+        error.contains("the loss of the evaluation after step 0 is not a number") && error.contains("run/model"),
+        "{error}"
+    );
     let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
-    assert!(page.contains("The loss of step 0 is not a number; the model is the one before."), "the page says so");
+    assert!(
+        page.contains("The loss of the evaluation after step 0 is not a number; the model is the one before."),
+        "the page says so"
+    );
     // The last good model can be used: it is the one before the step.
     let model = "run/model";
     let output =
@@ -237,7 +243,7 @@ fn a_model_that_is_damaged_in_its_numbers() {
         bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
         fs::write(path, bytes).unwrap();
     });
-    assert!(error.contains("'model' holds numbers that are not finite"), "{error}");
+    assert!(error.contains("tensor 'transformer.wte.weight' holds numbers that are not finite (1 of "), "{error}");
 }
 
 #[test]

@@ -168,6 +168,9 @@ fn gguf_files_are_called_what_the_model_is() {
         let path = folder.path().join("model.gguf");
         let file = GgufFile::open(&path).unwrap();
         assert_eq!(file.metadata("general.name").as_ref().and_then(GgufValue::as_str), Some(name));
+        let modelfile = fs::read_to_string(folder.path().join("model.Modelfile")).unwrap();
+        assert!(modelfile.contains("FROM ./model.gguf\n") && modelfile.contains("### Response:"), "{modelfile}");
+        fs::remove_file(folder.path().join("model.Modelfile")).unwrap();
         fs::remove_file(path).unwrap();
     }
 }
@@ -213,6 +216,14 @@ fn wrong_usage_is_status_2() {
         &["dance"],
         &["evaluate"],
         &["train", "--order", "random"],
+        &["train", "--batch-size", "0"],
+        &["train", "--lr", "-1"],
+        &["train", "--lr", "0"],
+        &["train", "--dropout", "1"],
+        &["train", "--split", "80/10"],
+        &["train", "--data", "a.json", "--train-data", "b.json"],
+        &["generate", "--model", "nano", "--prompt", "x", "--top-k", "5"],
+        &["generate", "--model", "nano", "--prompt", "x", "--temperature", "-1"],
         &["init", "new", "--dtype", "q8_0"],
         &["bench", "train", "--model", "nano", "--data", "sample", "--steps", "0"],
     ] {

@@ -39,7 +39,7 @@ fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
     send_interrupt(&child);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130), "a script that goes on only after success does not");
     assert!(
         rest.contains("Stopped after") && rest.contains("--recipe \"run/config.toml\" --model \"run/model\""),
         "{rest}"
@@ -48,7 +48,8 @@ fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
     assert!(run.join("model/model.safetensors").is_file() && run.join("loss-plot.svg").is_file());
     assert!(!run.join("instruction-data-with-response.json").exists(), "no answers from half a training");
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    assert!(metrics.lines().last().unwrap().contains("\"event\":\"end\""), "{metrics}");
+    let last = metrics.lines().last().unwrap();
+    assert!(last.contains("\"event\":\"end\"") && last.contains("\"interrupted\":true"), "{metrics}");
     // What it said to type works.
     let arguments = ["train", "--recipe", "run/config.toml", "--model", "run/model", "--out", "on", "--max-steps", "1"];
     let output = crate::gptune(folder.path(), &arguments);
@@ -62,4 +63,86 @@ fn a_run_outlives_the_reader_of_its_output() {
     drop(out);
     assert!(child.wait().unwrap().success());
     assert!(folder.path().join("run/loss-plot.png").is_file());
+}
+
+/// A number in the JSON Lines of a file: its lines.
+fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn sigterm_ends_a_long_evaluation_with_its_own_status() {
+    let folder = tempfile::tempdir().unwrap();
+    // All of ten thousand validation batches after the first step, which would take minutes.
+    write_data(&folder.path().join("val.json"), 20_000);
+    write_data(&folder.path().join("train.json"), 40);
+    let child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .current_dir(folder.path())
+        .args([
+            "train",
+            "--model",
+            tiny_model().to_str().unwrap(),
+            "--train-data",
+            "train.json",
+            "--val-data",
+            "val.json",
+        ])
+        .args(["--out", "run", "--batch-size", "2", "--eval-batches", "0", "--sample-tokens", "0", "--no-packing"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let metrics = folder.path().join("run/metrics.jsonl");
+    // The evaluation before the first step has begun when the start is told.
+    while lines(&metrics) < 1 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    assert!(metrics.contains("\"interrupted\":true") && !metrics.contains("\"initial\""), "{metrics}");
+    assert!(folder.path().join("run/model/model.safetensors").is_file());
+}
+
+#[test]
+fn answers_that_were_broken_off_are_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    write_data(&folder.path().join("data.json"), 400);
+    let arguments = ["respond", "--model", tiny_model().to_str().unwrap(), "--data", "data.json"];
+    let arguments = [&arguments[..], &["--max-new-tokens", "60", "--out", "answers.json"]].concat();
+    let kept = folder.path().join("answers.json.partial");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .current_dir(folder.path())
+        .args(&arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while lines(&kept) < 40 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    send_interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let before = lines(&kept);
+    assert!(before < 401 && !folder.path().join("answers.json").exists(), "{before}");
+    // What is there is taken as it is: a mark in the first answer comes through.
+    let text = std::fs::read_to_string(&kept).unwrap();
+    let (header, rest) = text.split_once('\n').unwrap();
+    let (first, rest) = rest.split_once('\n').unwrap();
+    let mut first: serde_json::Value = serde_json::from_str(first).unwrap();
+    first["response"] = "as it was".into();
+    // And a line that was being written when the program was killed is not.
+    std::fs::write(&kept, format!("{header}\n{first}\n{rest}{{\"place\":399,\"resp")).unwrap();
+    let output = crate::gptune(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers = std::fs::read(folder.path().join("answers.json")).unwrap();
+    let answers: Vec<serde_json::Value> = serde_json::from_slice(&answers).unwrap();
+    assert_eq!((answers.len(), &answers[0]["model_response"]), (400, &"as it was".into()));
+    assert!(!kept.exists());
+    let all = [&arguments[..arguments.len() - 1], &["whole.json"]].concat();
+    assert!(crate::gptune(folder.path(), &all).status.success());
+    let whole: Vec<serde_json::Value> =
+        serde_json::from_slice(&std::fs::read(folder.path().join("whole.json")).unwrap()).unwrap();
+    assert_eq!(answers[1..], whole[1..], "as if nothing had happened");
 }

@@ -7,8 +7,11 @@ mod bad_input;
 mod contract;
 mod fetch;
 mod interrupt;
+mod outputs;
+mod own_tokenizer;
 mod quickstart;
 mod score;
+mod trained;
 
 use std::{
     io::Write,

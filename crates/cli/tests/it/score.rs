@@ -33,7 +33,7 @@ fn scores_and_a_comparison_as_one_document() {
     let alone = json(&gptune(folder.path(), &["score", "a.json", "--json"]));
     assert_eq!((&alone["responses"], &alone["overall"]["count"]), (&json!("a.json"), &json!(4)));
     let means = ["exact", "normalized", "token_f1", "rouge_l"].map(|metric| alone["overall"][metric]["mean"].clone());
-    assert_eq!(means, [0.5, 0.75, 0.75, 0.5].map(Value::from));
+    assert_eq!(means, [0.5, 0.75, 0.75, 0.75].map(Value::from));
     assert_eq!(alone["kinds"]["plural"]["count"], 2);
     assert_eq!(alone["without_kind"]["exact"]["mean"], 1.0);
     assert!(alone.get("against").is_none() && alone.get("difference").is_none());
@@ -59,7 +59,20 @@ fn a_table_to_read() {
     for rows in [["all", "capital", "plural", "(no kind)"], ["better", "the same", "worse", "p, sign test"]] {
         assert!(names.windows(4).any(|names| names.iter().zip(rows).all(|(name, row)| name.trim() == row)), "{text}");
     }
-    assert!(text.contains("75.0 (25.0–100.0)") && text.contains("Note: 1 wanted answer"), "{text}");
+    assert!(text.contains("75.0 (25.0–100.0)") && text.contains("75.0 (30.1–95.4)"), "Wilson's for shares: {text}");
+}
+
+#[test]
+fn what_normalisation_empties_is_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let score = |wanted: &str, answer: &str| {
+        let entry = json!([{"instruction": "q", "input": "", "output": wanted, "model_response": answer}]);
+        std::fs::write(folder.path().join("a.json"), entry.to_string()).unwrap();
+        json(&gptune(folder.path(), &["score", "a.json", "--json"]))["overall"]["token_f1"]["mean"].as_f64().unwrap()
+    };
+    assert_eq!(score("A", ""), 0.0);
+    assert!(score("C++", "C") < 1.0);
+    assert_eq!(score("The cat.", "cat"), 1.0);
 }
 
 #[test]

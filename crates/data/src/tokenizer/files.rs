@@ -27,7 +27,9 @@ pub(super) fn read(folder: &Path) -> Result<Option<Tokenizer>, DataError> {
     let bytes = |name: &str| read_file(folder.join(name));
     let object = |name: &str| -> Result<Option<Map<String, Value>>, DataError> {
         let Some(bytes) = bytes(name)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(name, format!("it is not a JSON object ({error})")))
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| fault(name, format!("it is not a JSON object ({error})")))
     };
     let config = object("tokenizer_config.json")?.unwrap_or_default();
     let special = object("special_tokens_map.json")?;
@@ -86,18 +88,16 @@ impl Tokenizer {
         end_of_text: Option<u32>,
     ) -> Result<Self, DataError> {
         let fault = |_: &str, problem: String| DataError::TokenizerFile { path: path.to_owned(), problem };
-        let is_added = |id: usize| added.iter().any(|token| token.id as usize == id);
-        let vocab: Map<String, Value> = tokens
-            .iter()
-            .enumerate()
-            .filter(|(id, _)| !is_added(*id))
-            .map(|(id, token)| (token.clone(), Value::from(id)))
-            .collect();
+        // The added ones too: those that the vocabulary lacks are numbered after it by Hugging Face's library, whatever
+        // id they have.
+        let vocab: Map<String, Value> =
+            tokens.iter().enumerate().map(|(id, token)| (token.clone(), Value::from(id))).collect();
         let merges: Vec<Value> = merges.iter().map(|(left, right)| json!([left, right])).collect();
         let added: Vec<Value> = added.iter().map(added_json).collect();
         let mut json = byte_level(&Value::Object(vocab), &Value::from(merges), false);
         json.insert("added_tokens".to_owned(), Value::from(added));
-        let mut config = Map::new();
+        // Of the other classes transformers makes tokenizers with GPT-2's special tokens, whatever is in the file.
+        let mut config = Map::from_iter([("tokenizer_class".to_owned(), Value::from("PreTrainedTokenizerFast"))]);
         if let Some(token) = end_of_text.and_then(|id| tokens.get(id as usize)) {
             config.insert("eos_token".to_owned(), Value::from(token.clone()));
         }
@@ -108,7 +108,8 @@ impl Tokenizer {
 
 /// `tokenizer.json` of a vocabulary and its merges, as transformers makes it for a `GPT2Tokenizer`.
 fn byte_level(vocab: &Value, merges: &Value, add_prefix_space: bool) -> Map<String, Value> {
-    let level = json!({"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": true, "use_regex": true});
+    let level =
+        json!({"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": true, "use_regex": true});
     let json = json!({
         "version": "1.0",
         "truncation": null,
@@ -138,7 +139,8 @@ fn tables_to_json(
 ) -> Result<Map<String, Value>, DataError> {
     let vocab: Map<String, Value> = serde_json::from_slice(vocab)
         .map_err(|error| fault("vocab.json", format!("it is not a JSON object of tokens and ids ({error})")))?;
-    let text = std::str::from_utf8(merges).map_err(|error| fault("merges.txt", format!("it is not UTF-8 ({error})")))?;
+    let text =
+        std::str::from_utf8(merges).map_err(|error| fault("merges.txt", format!("it is not UTF-8 ({error})")))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with("#version") && !line.is_empty());
     let merges = lines
         .map(|(index, line)| {
@@ -205,19 +207,23 @@ fn added_beside(
     let knows = |added: &[Value], content: &str| added.iter().any(|token| token["content"] == content);
     for (content, id) in file.unwrap_or_default() {
         let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-        let id = id.ok_or_else(|| fault("added_tokens.json", format!("'{content}' has no id that is a whole number")))?;
+        let id =
+            id.ok_or_else(|| fault("added_tokens.json", format!("'{content}' has no id that is a whole number")))?;
         if !knows(&added, &content) {
             added.push(added_json(&Added { id, content, special: false }));
         }
     }
     // A special token of the vocabulary itself, as GPT-2's end of text is one.
-    for content in ["eos_token", "bos_token", "unk_token", "pad_token"].iter().filter_map(|key| token_text(config.get(*key)?)) {
+    for content in
+        ["eos_token", "bos_token", "unk_token", "pad_token"].iter().filter_map(|key| token_text(config.get(*key)?))
+    {
         let id = json["model"]["vocab"].get(&content).and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
         if let Some(id) = id.filter(|_| !knows(&added, &content)) {
             added.push(added_json(&Added { id, content, special: true }));
         }
     }
-    let end = json["model"]["vocab"].get(super::END_OF_TEXT).and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+    let end =
+        json["model"]["vocab"].get(super::END_OF_TEXT).and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
     if let Some(id) = end.filter(|_| !knows(&added, super::END_OF_TEXT)) {
         added.push(added_json(&Added { id, content: super::END_OF_TEXT.to_owned(), special: true }));
     }
@@ -255,7 +261,8 @@ fn build(
     let declared_end = match declared("eos_token") {
         Some(text) => {
             let id = id_of(text.clone());
-            let id = id.ok_or_else(|| fault(format!("the token '{text}' that is to end texts ('eos_token') is not in it")))?;
+            let id =
+                id.ok_or_else(|| fault(format!("the token '{text}' that is to end texts ('eos_token') is not in it")))?;
             u32::try_from(id).ok()
         }
         None => id_of(super::END_OF_TEXT.to_owned()).and_then(|id| u32::try_from(id).ok()),
@@ -274,16 +281,28 @@ fn build(
     for key in ["truncation", "padding"] {
         without.insert(key.to_owned(), Value::Null);
     }
-    let unreadable = |error: &dyn std::fmt::Display| fault(format!("Hugging Face's library does not read it ({error})"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| fault(format!("Hugging Face's library does not read it ({error})"));
     let text = Value::Object(without).to_string();
     let plain: tokenizers::Tokenizer = text.parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
     let around = |specials| plain.encode("a", specials).map(|encoding| encoding.get_ids().to_vec());
     if around(true).map_err(|error| unreadable(&error))? != around(false).map_err(|error| unreadable(&error))? {
-        return Err(fault("its post_processor adds tokens around every text, which training here would not".to_owned()));
+        return Err(fault(
+            "its post_processor adds tokens around every text, which training here would not".to_owned(),
+        ));
     }
     let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, declared_end.unwrap_or(0));
     let full: tokenizers::Tokenizer =
         Value::Object(json.clone()).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
+    for Added { id, content, .. } in &tokenizer.added {
+        let given = full.token_to_id(content);
+        if given != Some(*id) {
+            return Err(fault(format!(
+                "its added token '{content}' has the id {id}, and Hugging Face's library makes {} of it",
+                given.map_or_else(|| "nothing".to_owned(), |given| given.to_string())
+            )));
+        }
+    }
     tokenizer.full = full.into();
     tokenizer.own = Some(Own {
         origin: origin.to_owned(),
@@ -335,11 +354,17 @@ fn check(json: &Map<String, Value>) -> Result<Cut, String> {
         None => std::slice::from_ref(pre_tokenizer),
     };
     let Some(level) = steps.iter().find(|step| step["type"] == "ByteLevel") else {
-        return Err(format!("its pre_tokenizer is {}, and only byte-level BPE, as GPT-2 has it, can be used", kind(pre_tokenizer)));
+        return Err(format!(
+            "its pre_tokenizer is {}, and only byte-level BPE, as GPT-2 has it, can be used",
+            kind(pre_tokenizer)
+        ));
     };
     let decoder = json.get("decoder").unwrap_or(&Value::Null);
     if decoder["type"] != "ByteLevel" {
-        return Err(format!("its decoder is {}, and only ByteLevel gives back what byte-level BPE encoded", kind(decoder)));
+        return Err(format!(
+            "its decoder is {}, and only ByteLevel gives back what byte-level BPE encoded",
+            kind(decoder)
+        ));
     }
     Ok(Cut {
         like_gpt2: steps.len() == 1 && level["use_regex"] != false,

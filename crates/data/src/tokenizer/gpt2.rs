@@ -23,8 +23,7 @@ impl Tokenizer {
         let printable = |bytes: &[u8]| bytes.iter().map(|&byte| alphabet[usize::from(byte)]).collect::<String>();
         let merges: Vec<_> =
             recover_merges(&bytes)?.into_iter().map(|(left, right)| (printable(left), printable(right))).collect();
-        let tokens: Vec<String> =
-            bytes.iter().map(|token| printable(token)).chain([END_OF_TEXT.to_owned()]).collect();
+        let tokens: Vec<String> = bytes.iter().map(|token| printable(token)).chain([END_OF_TEXT.to_owned()]).collect();
         let vocab: AHashMap<String, u32> = tokens.iter().cloned().zip(0..).collect();
         let bpe = BPE::builder().vocab_and_merges(vocab, merges.clone()).build().map_err(|error| failed(&error))?;
         let mut plain = tokenizers::Tokenizer::new(ModelWrapper::BPE(bpe));

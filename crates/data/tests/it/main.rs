@@ -2,6 +2,8 @@
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod chat_template;
+mod fuzz;
 mod order;
 mod own_tokenizer;
 mod throughput;

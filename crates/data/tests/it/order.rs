@@ -19,7 +19,7 @@ fn examples(n: usize) -> Vec<EncodedExample> {
 fn three_epochs_with_evaluations_between_are_pytorchs() {
     let fixtures: Vec<Fixture> = serde_json::from_str(include_str!("../fixtures/orders.json")).unwrap();
     assert_eq!(fixtures.len(), 3);
-    let collator = Collator { max_length: 1024, mask_instructions: false };
+    let collator = Collator { end_of_text: 50_256, padding: 50_256, max_length: 1024, mask_instructions: false };
     for Fixture { n, seed, batch_size, epochs } in fixtures {
         let all = examples(n);
         let train = Loader::new(Part::Train, &all, batch_size, collator, n).unwrap();

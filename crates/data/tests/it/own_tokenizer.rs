@@ -50,7 +50,8 @@ fn a_model_s_own_tokenizer_is_written_back_whole() {
         let again = Tokenizer::read(copy.path()).unwrap().unwrap();
         assert_eq!(again.tokens(), tokenizer.tokens());
         assert_eq!((again.merges(), again.added()), (tokenizer.merges(), tokenizer.added()));
-        let config: Value = serde_json::from_slice(&fs::read(copy.path().join("tokenizer_config.json")).unwrap()).unwrap();
+        let config: Value =
+            serde_json::from_slice(&fs::read(copy.path().join("tokenizer_config.json")).unwrap()).unwrap();
         assert_eq!(config["chat_template"], "x");
         let before: Map<String, Value> =
             serde_json::from_slice(&fs::read(fixtures().join(folder).join("tokenizer_config.json")).unwrap()).unwrap();
@@ -80,14 +81,51 @@ fn files_of_gpt2_s_own_tokenizer_are_gpt2_s() {
 
 #[test]
 fn a_list_as_in_gguf_gives_the_same_tokenizer() {
-    let own = Tokenizer::read(&fixtures().join("json")).unwrap().unwrap();
-    let end = own.clone().ending_with(None).unwrap().0.end_of_text();
-    let listed =
-        Tokenizer::from_lists(Path::new("x.gguf"), &own.tokens(), own.merges(), own.added(), Some(end)).unwrap();
-    let text = "The capital <|user|> of France<|end|>";
-    assert_eq!(listed.encode(text).unwrap(), own.encode(text).unwrap());
-    assert_eq!(listed.encode_special(text).unwrap(), own.encode_special(text).unwrap());
-    assert_eq!(listed.ending_with(None).unwrap().0.end_of_text(), end);
+    // In `tables` the end of text is token 7, in `json` all added tokens come last.
+    for name in ["json", "tables"] {
+        let own = Tokenizer::read(&fixtures().join(name)).unwrap().unwrap();
+        let end = own.clone().ending_with(None).unwrap().0.end_of_text();
+        let listed =
+            Tokenizer::from_lists(Path::new("x.gguf"), &own.tokens(), own.merges(), own.added(), Some(end)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        listed.save(folder.path(), Map::new()).unwrap();
+        let written = Tokenizer::read(folder.path()).unwrap().unwrap();
+        let class: Value =
+            serde_json::from_slice(&fs::read(folder.path().join("tokenizer_config.json")).unwrap()).unwrap();
+        assert_eq!(class["tokenizer_class"], "PreTrainedTokenizerFast", "and no GPT-2's special tokens");
+        let text = "The capital <|user|> of France<|end|> z<|endoftext|>(";
+        for other in [listed, written] {
+            assert_eq!(other.encode(text).unwrap(), own.encode(text).unwrap(), "{name}");
+            let ids = own.encode_special(text).unwrap();
+            assert_eq!(other.encode_special(text).unwrap(), ids, "{name}");
+            assert_eq!(other.decode(&ids).unwrap(), own.decode(&ids).unwrap(), "{name}");
+            assert_eq!(other.ending_with(None).unwrap().0.end_of_text(), end, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_added_token_has_the_id_that_its_file_gives_it() {
+    let error = error(|json| {
+        for token in json["added_tokens"].as_array_mut().unwrap() {
+            token["id"] = Value::from(token["id"].as_u64().unwrap() + 2);
+        }
+    });
+    assert!(error.contains("has the id") && error.contains("makes"), "{error}");
+}
+
+#[test]
+fn added_tokens_that_look_around_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(fixtures().join("json/tokenizer.json")).unwrap()).unwrap();
+    let content = json["added_tokens"][1]["content"].as_str().unwrap().to_owned();
+    let read = |json: &Value| {
+        fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+        Tokenizer::read(folder.path()).unwrap().unwrap()
+    };
+    assert!(read(&json).added_by_surroundings().is_empty());
+    json["added_tokens"][1]["rstrip"] = Value::from(true);
+    assert_eq!(read(&json).added_by_surroundings(), [content]);
 }
 
 /// The error of `tokenizer.json` after a change.
@@ -108,7 +146,9 @@ fn what_is_no_byte_level_bpe_is_refused_by_name() {
     assert!(error(|json| json["model"] = serde_json::json!({"type": "WordPiece"})).contains("its model is WordPiece"));
     assert!(error(|json| json["model"]["dropout"] = 0.1.into()).contains("'dropout'"));
     assert!(error(|json| json["model"]["byte_fallback"] = true.into()).contains("'byte_fallback'"));
-    assert!(error(|json| json["pre_tokenizer"]["type"] = "Metaspace".into()).contains("its pre_tokenizer is Metaspace"));
+    assert!(
+        error(|json| json["pre_tokenizer"]["type"] = "Metaspace".into()).contains("its pre_tokenizer is Metaspace")
+    );
     assert!(error(|json| json["decoder"] = Value::Null).contains("its decoder is none"));
     assert!(error(|json| json["model"]["vocab"]["zzz"] = 3.into()).contains("have one id, 3"));
     assert!(error(|json| json["model"]["vocab"]["zzz"] = 4_000_000_000_u32.into()).contains("has the id 4000000000"));

@@ -14,12 +14,12 @@ fn alpaca_sized_data_is_encoded_in_order() {
         .collect();
     let dataset = Dataset::parse("synthetic", entries.join("\n").as_bytes()).unwrap();
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let encoder = Encoder { tokenizer: &tokenizer, style: PromptStyle::Book };
+    let encoder = Encoder { tokenizer: &tokenizer, style: PromptStyle::Book, special_tokens: false };
     let count = AtomicU64::new(0);
     let encoded = encoder.encode_all(&dataset.examples, |n| _ = count.fetch_add(n, Ordering::Relaxed)).unwrap();
     assert_eq!((encoded.len(), count.into_inner()), (52_002, 52_002));
     let text = tokenizer.decode(&encoded[51_234].ids).unwrap();
     assert!(text.contains("the number 51234 to"), "{text}");
-    let found = preflight(&dataset, &encoded, &Split::new(52_002), 60, 60).unwrap();
+    let found = preflight(&dataset.examples, &encoded, &Split::new(52_002), 60);
     assert!(found.leaks.is_empty() && found.cut > 0 && found.longest > 60);
 }

@@ -193,9 +193,8 @@ fn a_batch_of_prompts_is_continued_as_each_alone() {
             GenerateOptions { temperature: 1.0, top_k: Some(9), seed: 3, ..GenerateOptions::greedy(12) },
         ] {
             let mut got = vec![None; prompts.len()];
-            model.generate_batch(prompts, &options, |index, ids| {
+            model.generate_batch(prompts, &options, &|| true, |index, ids| {
                 assert!(got[index].replace(ids).is_none(), "reported once");
-                true
             });
             for (prompt, got) in prompts.iter().zip(got) {
                 assert_eq!(got.unwrap(), model.generate(prompt, &options), "{prompt:?} {options:?}");
@@ -203,11 +202,13 @@ fn a_batch_of_prompts_is_continued_as_each_alone() {
         }
     }
     let mut reported = 0;
-    model.generate_batch(&prompts, &GenerateOptions::greedy(3), |_, _| {
-        reported += 1;
-        false
-    });
-    assert_eq!(reported, 1, "stopped when told to");
+    let left = std::cell::Cell::new(3);
+    let go_on = || {
+        left.set(left.get() - 1);
+        left.get() > 0
+    };
+    model.generate_batch(&prompts, &GenerateOptions::greedy(3), &go_on, |_, _| reported += 1);
+    assert_eq!(reported, 0, "stopped before the third token");
 }
 
 #[test]

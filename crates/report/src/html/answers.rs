@@ -53,7 +53,7 @@ pub(super) fn answers(report: &RunReport) -> Option<Markup> {
                     @for name in ["Item", "Wanted", "Before", "After"] { th role="columnheader" scope="col" { (name) } }
                 } }
                 tbody role="rowgroup" {
-                    @for (index, answer) in answers.iter().enumerate() { (row(index + 1, answer, &kinds)) }
+                    @for answer in answers { (row(answer, &kinds)) }
                 }
             }
             p.counted {}
@@ -82,7 +82,7 @@ fn kinds(report: &RunReport) -> Vec<&str> {
     kinds
 }
 
-fn row(number: usize, answer: &Answer, kinds: &[&str]) -> Markup {
+fn row(answer: &Answer, kinds: &[&str]) -> Markup {
     let mut class = "answer ".to_owned() + if answer.after.right { "now-right" } else { "now-wrong" };
     if answer.before.as_ref().is_some_and(|before| before.right != answer.after.right) {
         class += " turned";
@@ -95,7 +95,7 @@ fn row(number: usize, answer: &Answer, kinds: &[&str]) -> Markup {
         tr class=(class) role="row" {
             th role="rowheader" scope="row" {
                 p.which {
-                    (number::count(number))
+                    "entry " (number::count(answer.entry))
                     @if let Some(kind) = kind { " · " span dir="auto" { (Shown(kind)) } }
                 }
                 p { (passage(&answer.instruction)) }

@@ -58,11 +58,10 @@ fn loss(facts: &Facts<'_>) -> Markup {
             } @else { (number::loss(wanted(after))) }
         }
     };
-    if let Some(last) = facts.evaluations.last() {
-        let note = html! {
-            "training " (losses(|losses| losses.train, last.losses)) "; after step " (last.step)
-        };
-        wide_tile("Validation loss", &losses(|losses| losses.val, last.losses), &note)
+    let last = facts.last.or_else(|| facts.evaluations.last().map(|last| (last.step, last.losses)));
+    if let Some((step, last)) = last {
+        let note = html! { "training " (losses(|losses| losses.train, last)) "; after step " (step) };
+        wide_tile("Validation loss", &losses(|losses| losses.val, last), &note)
     } else if let [first, .., last] = facts.batches[..] {
         let note = html! { "of the first and the last step; the run made no evaluations" };
         wide_tile("Batch loss", &change(&number::loss(first), &number::loss(last)), &note)

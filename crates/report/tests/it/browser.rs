@@ -72,7 +72,9 @@ fn hostile_texts_do_not_run() {
 fn watched(page: &str) -> String {
     const SCRIPT: &str = "<script>addEventListener('load', () => {
         const { scrollWidth, clientWidth } = document.documentElement;
-        document.body.dataset.widths = `${scrollWidth} of ${clientWidth}`;
+        const cells = [...document.querySelectorAll('.scores .interval')].filter(cell => cell.offsetParent);
+        const out = cells.filter(cell => cell.getBoundingClientRect().right > clientWidth).length;
+        document.body.dataset.widths = `${scrollWidth} of ${clientWidth}, ${out} of ${cells.length > 5} out of sight`;
         document.body.dataset.fetched = performance.getEntriesByType('resource').map(entry => entry.name).join(' ');
     })</script></body>";
     let page = page.replace("http-equiv=\"Content-Security-Policy\"", "name=\"policy\"");
@@ -113,7 +115,7 @@ fn the_page_is_no_wider_than_a_phone() {
         </script><iframe src=\"report.html\" style=\"width: 360px; height: 800px; border: 0\"></iframe></body>";
     fs::write(&frame, listen).unwrap();
     let dom = chromium::dom(&frame);
-    assert_eq!(between(&dom, "data-widths=\"", "\""), "360 of 360");
+    assert_eq!(between(&dom, "data-widths=\"", "\""), "360 of 360, 0 of true out of sight");
 }
 
 /// Takes a picture of a page and returns it.

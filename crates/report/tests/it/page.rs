@@ -61,6 +61,7 @@ pub(crate) fn hostile() -> RunReport {
         warning: Some(text()),
         answers: vec![
             Answer {
+                entry: 7,
                 instruction: text(),
                 input: text(),
                 expected: text(),
@@ -107,7 +108,18 @@ fn a_run_of_which_little_is_known_makes_a_page() {
 fn losses_that_are_no_numbers_are_named_and_not_drawn() {
     let mut report = sample::report();
     report.events = vec![
-        Event::Step { epoch: 1, step: 0, loss: f64::NAN, lr: 5e-5, tokens: 1, padded_tokens: 1, seconds: 1.0 },
+        Event::Step {
+            epoch: 1,
+            step: 0,
+            loss: f64::NAN,
+            lr: 5e-5,
+            tokens: 1,
+            padded_tokens: 1,
+            seconds: 1.0,
+            grad_norm: None,
+            loss_scale: None,
+            skipped: false,
+        },
         Event::Eval { epoch: 1, step: 0, tokens_seen: 1, train_loss: f64::INFINITY, val_loss: 2.0 },
     ];
     let page = report.to_html();

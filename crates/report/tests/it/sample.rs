@@ -55,7 +55,18 @@ fn events() -> Vec<Event> {
         let loss = 0.35 + 2.4 * (-at / 24.0).exp() + 0.6 * (-at / 130.0).exp() + 0.25 * noise;
         let (tokens, padded_tokens) = (420 + step * 37 % 80, 520 + step * 53 % 120);
         tokens_seen += padded_tokens;
-        events.push(Event::Step { epoch, step, loss, lr: 5e-5, tokens, padded_tokens, seconds: 0.9 + 0.2 * noise });
+        events.push(Event::Step {
+            epoch,
+            step,
+            loss,
+            lr: 5e-5,
+            tokens,
+            padded_tokens,
+            seconds: 0.9 + 0.2 * noise,
+            grad_norm: None,
+            loss_scale: None,
+            skipped: false,
+        });
         if step.is_multiple_of(5) {
             let train_loss = 0.33 + 2.3 * (-at / 24.0).exp() + 0.5 * (-at / 130.0).exp() + 0.04 * noise;
             let val_loss = 0.62 + 2.1 * (-at / 22.0).exp() + 0.3 * (-at / 90.0).exp() + 3e-4 * at;
@@ -72,7 +83,7 @@ fn events() -> Vec<Event> {
             events.push(Event::Sample { epoch, ids: vec![21106, 318], text });
         }
     }
-    events.push(Event::End { seconds: 251.8, peak_memory_bytes: Some(2_640_000_000) });
+    events.push(Event::End { seconds: 251.8, peak_memory_bytes: Some(2_640_000_000), interrupted: false });
     events
 }
 
@@ -91,6 +102,7 @@ fn answers(entries: &[Value]) -> Vec<Answer> {
         let reply =
             |right: bool, index| Reply { text: if right { expected.clone() } else { wrong(index, &expected) }, right };
         Answer {
+            entry: index,
             instruction: text(entry, "instruction"),
             input: text(entry, "input"),
             kind: entry["kind"].as_str().map(str::to_owned),

@@ -1,5 +1,5 @@
 use gptune_data::Order;
-use gptune_train::{Ending, Event, TrainConfig};
+use gptune_train::{Ending, Event, NotFinite, TrainConfig};
 
 use crate::world;
 
@@ -29,12 +29,14 @@ fn every_epoch_keeps_its_model() {
 fn a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_model() {
     // A step this large leaves no finite activation. It shows in the evaluation after it or, without
     // one, in the next step.
-    for (eval, step) in [(true, 0), (false, 1)] {
+    for (eval, what) in [(true, NotFinite::Evaluation(0)), (false, NotFinite::Step(1))] {
         let config = TrainConfig { lr: 1e30, eval, ..world::config() };
         let (outcome, recorder) = world::run(&config, None);
-        assert_eq!(outcome.ending, Ending::NotFinite { step });
+        assert_eq!(outcome.ending, Ending::NotFinite(what));
         assert_eq!(recorder.kept, [(0, true)], "the model before the step that broke it");
-        assert_eq!(count(&recorder.events, |event| matches!(event, Event::Eval { .. })), 0);
+        let is_eval = |event: &Event| matches!(event, Event::Eval { val_loss, .. } if val_loss.is_nan());
+        assert_eq!(count(&recorder.events, is_eval), usize::from(eval), "the losses that ended it are told");
+        assert_eq!(count(&recorder.events, |event| matches!(event, Event::Sample { .. } | Event::Final { .. })), 0);
     }
 }
 
@@ -47,7 +49,7 @@ fn an_update_that_breaks_the_model_is_found_even_if_no_loss_follows() {
             let config =
                 TrainConfig { lr, eval: false, sample_tokens: 0, max_steps, epochs, train_limit, ..world::config() };
             let (outcome, recorder) = world::run(&config, None);
-            assert_eq!(outcome.ending, Ending::NotFinite { step: 0 });
+            assert_eq!(outcome.ending, Ending::NotFinite(NotFinite::Model(0)));
             assert_eq!(recorder.kept, [(0, true)]);
         }
     }
@@ -108,4 +110,40 @@ fn clipping_matters_only_when_gradients_are_long() {
     let tight = step_losses(&gptune_train::TrainConfig { max_grad_norm: 1e-3, ..config });
     assert_ne!(free, tight);
     assert_eq!(free[0], tight[0]);
+}
+
+#[test]
+fn dropout_is_drawn_for_each_sequence_whatever_they_share() {
+    let losses = |prefix_sharing, dropout| {
+        let config =
+            gptune_train::TrainConfig { max_steps: 3, eval: false, dropout, prefix_sharing, ..world::config() };
+        let bits = |loss: f64| loss.to_bits();
+        world::device().autodiff().seed(7);
+        step_losses_with_dropout(&config).into_iter().map(bits).collect::<Vec<_>>()
+    };
+    // With shared prefixes the sequences would share their dropout, and other numbers would be drawn.
+    assert_eq!(losses(true, 0.3), losses(false, 0.3));
+    assert_ne!(losses(true, 0.3), losses(true, 0.0));
+}
+
+/// Losses of the steps of a run whose model drops out.
+fn step_losses_with_dropout(config: &gptune_train::TrainConfig) -> Vec<f64> {
+    let (_, recorder) = world::run_dropping(config);
+    let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(*loss) } else { None };
+    recorder.events.iter().filter_map(loss).collect()
+}
+
+#[test]
+fn the_evaluation_after_the_last_step_shifts_nothing() {
+    let config = TrainConfig { max_steps: 7, ..world::config() };
+    let (_, recorder) = world::run(&config, None);
+    let last: Vec<&Event> = recorder.events.iter().filter(|event| matches!(event, Event::Final { .. })).collect();
+    let [Event::Final { step: 6, train_loss, val_loss, val_token_loss, val_perplexity }] = last[..] else {
+        panic!("{last:?}")
+    };
+    assert!(train_loss.is_finite() && (val_token_loss.exp() - val_perplexity).abs() < 1e-12);
+    // The mean of batch means and the mean over tokens are near each other, and not the same.
+    assert!((val_loss - val_token_loss).abs() < 0.2 && val_loss != val_token_loss);
+    let place = recorder.events.iter().position(|event| matches!(event, Event::Final { .. })).unwrap();
+    assert!(matches!(recorder.events[place + 1..], [Event::End { interrupted: false, .. }]));
 }

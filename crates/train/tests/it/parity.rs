@@ -18,6 +18,8 @@ struct Run {
     eval: Vec<[f64; 2]>,
     tokens_seen: Vec<usize>,
     samples: Vec<Vec<u32>>,
+    /// Of all gradients together, before they were clipped; empty where they were not.
+    norms: Vec<f64>,
 }
 
 /// Both sides compute in f32, in another order of additions: a relative difference of a few 1e-7
@@ -47,7 +49,12 @@ fn compare(name: &str, config: &TrainConfig) {
         _ => vec![],
     });
     assert_close("initial loss", &initial, &want.initial);
+    let norms = series(|event| match event {
+        Event::Step { grad_norm, .. } => grad_norm.iter().copied().collect(),
+        _ => vec![],
+    });
     assert_close("batch loss", &loss, &want.loss);
+    assert_close("norm of the gradients", &norms, &want.norms);
     assert_close("evaluation", &eval, want.eval.as_flattened());
     let seen = |event: &Event| if let Event::Eval { tokens_seen, .. } = event { Some(*tokens_seen) } else { None };
     assert_eq!(events.iter().filter_map(seen).collect::<Vec<_>>(), want.tokens_seen);
@@ -68,4 +75,18 @@ fn masked_instructions_are_pytorchs() {
 #[test]
 fn a_tied_head_is_pytorchs() {
     compare("tied", &TrainConfig { tie_head: true, max_steps: 12, ..world::config() });
+}
+
+#[test]
+fn clipped_gradients_are_pytorchs() {
+    let reference: Reference = serde_json::from_str(include_str!("../fixtures/reference.json")).unwrap();
+    let norms = &reference.runs["clipped"].norms;
+    assert!(norms.iter().any(|norm| *norm > 1.0) && norms.iter().any(|norm| *norm < 1.0), "both matter: {norms:?}");
+    compare("clipped", &TrainConfig { max_grad_norm: 1.0, max_steps: 12, ..world::config() });
+}
+
+#[test]
+fn an_evaluation_of_all_batches_is_pytorchs() {
+    // 23 batches of about 500 tokens, of which 4096 are computed at once.
+    compare("everything", &TrainConfig { eval_batches: 0, max_steps: 1, ..world::config() });
 }

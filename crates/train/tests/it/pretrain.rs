@@ -40,3 +40,39 @@ fn a_model_learns_a_repetitive_text_from_nothing() {
     assert!((losses[0] - 10.8).abs() < 0.1, "{}", losses[0]);
     assert!(losses[29] < losses[0] - 3.0, "{losses:?}");
 }
+
+/// The model before and after.
+struct Models(Vec<Gpt2>);
+
+impl Observer for Models {
+    fn event(&mut self, _: &Event) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    fn keep(&mut self, model: &Gpt2, _: usize) -> Result<(), TrainError> {
+        self.0.push(model.clone());
+        Ok(())
+    }
+}
+
+/// Adam's first step moves a parameter by the learning rate, whatever its gradient (Kingma and Ba, 2015, section 2.1).
+#[test]
+fn the_first_step_moves_parameters_by_its_learning_rate() {
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let text = "The cat sat on the mat. The dog sat on the log.\n\n".repeat(40);
+    let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap();
+    for (warmup, lr) in [(10, 1e-3), (1, 1e-2)] {
+        let config =
+            PretrainConfig { batch_size: 4, steps: 1, lr: 1e-2, warmup, weight_decay: 0.0, seed: 1, eval_every: 10 };
+        assert!((config.learning_rate(0) - lr).abs() < 1e-12);
+        let device = Device::flex().autodiff();
+        let mut models = Models(Vec::new());
+        let stop = AtomicBool::new(false);
+        let outcome = pretrain(&world::model_config(true), &text, &config, &device, &mut models, &stop).unwrap();
+        assert_eq!(outcome.steps, 1);
+        // The biases are zeros before.
+        let bias = outcome.model.h[0].mlp.c_fc.bias.val().into_data().try_to_vec::<f32>().unwrap();
+        let largest = bias.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        assert!((f64::from(largest) - lr).abs() < 1e-3 * lr, "warm-up {warmup}: {largest}");
+    }
+}

@@ -1,6 +1,6 @@
 use burn::module::Module;
-use gptune_data::{PromptStyle, Tokenizer};
-use gptune_train::{respond, responses_json};
+use gptune_data::{DataError, PromptStyle, Tokenizer};
+use gptune_train::{Respondent, respond, responses_json};
 
 use crate::world;
 
@@ -21,19 +21,36 @@ fn a_response_is_at_most_as_long_as_asked() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let model = world::model(false).valid();
     let examples = &world::dataset().examples;
-    let respond = |progress: &mut dyn FnMut() -> bool| {
-        respond(&model, &tokenizer, PromptStyle::Book, &examples[..40], 7, progress).unwrap()
+    let respondent = Respondent {
+        model: &model,
+        tokenizer: &tokenizer,
+        style: PromptStyle::Book,
+        special_tokens: false,
+        max_new_tokens: 7,
     };
-    let responses = respond(&mut || true);
-    assert_eq!(responses.len(), 40);
-    for response in responses {
+    let respond = |mut progress: Box<dyn FnMut()>, go_on: &dyn Fn() -> bool| {
+        let mut responses = Vec::new();
+        let answered = |index, response| {
+            responses.push((index, response));
+            Ok::<_, DataError>(())
+        };
+        respond(&respondent, &examples[..40], answered, &mut progress, go_on).unwrap();
+        responses
+    };
+    let responses = respond(Box::new(|| ()), &|| true);
+    assert_eq!(responses.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
+    for (_, response) in &responses {
         assert!(response.ids.len() <= 7);
         assert_eq!(response.text, PromptStyle::Book.response(&tokenizer.decode(&response.ids).unwrap()));
     }
-    let mut left = 35;
-    let stopped = respond(&mut || {
-        left -= 1;
-        left > 0
+    // Asked before each token: at the third group there is none left to give.
+    let left = std::cell::Cell::new(12);
+    let stopped = respond(Box::new(|| ()), &|| {
+        left.set(left.get() - 1);
+        left.get() > 0
     });
-    assert_eq!(stopped.len(), 32, "whole groups");
+    assert!((32..40).contains(&stopped.len()), "{}", stopped.len());
+    for (index, response) in stopped {
+        assert_eq!(response, responses[index].1, "what was finished is kept");
+    }
 }

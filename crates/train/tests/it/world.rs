@@ -11,7 +11,9 @@ use std::{
 use burn::tensor::Device;
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::{Event, Observer, Outcome, Prepared, TrainConfig, TrainError, Trainer, formula_weights};
+use gptune_train::{
+    Event, ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, Trainer, formula_weights,
+};
 
 /// The sizes that `fixtures/reference.py` uses.
 pub(crate) fn model_config(tied: bool) -> Gpt2Config {
@@ -74,11 +76,22 @@ impl Observer for Recorder {
 
 /// Runs the loop on the model of the formula, and asks it to stop after a step if one is given.
 pub(crate) fn run(config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
+    run_on(model(config.tie_head), config, stop_after)
+}
+
+/// The same on a model with the configuration's dropout.
+pub(crate) fn run_dropping(config: &TrainConfig) -> (Outcome, Recorder) {
+    let sizes = Gpt2Config { dropout: config.dropout, ..model_config(config.tie_head) };
+    run_on(formula_weights(Gpt2::init(&sizes, &device().autodiff())), config, None)
+}
+
+fn run_on(model: Gpt2, config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let data = Prepared::new(dataset(), &tokenizer, config, config.max_length, |_| ()).unwrap();
+    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length };
+    let data = Prepared::new(Source::Whole(dataset()), target, config, |_| ()).unwrap();
     let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let mut recorder = Recorder { events: Vec::new(), kept: Vec::new(), stop_after, stop: stop.clone() };
-    let outcome = trainer.run(model(config.tie_head), &mut recorder, &stop).unwrap();
+    let outcome = trainer.run(model, &mut recorder, &stop).unwrap();
     (outcome, recorder)
 }

@@ -107,4 +107,12 @@ pub enum GgufError {
         /// The type it was to be stored in.
         dtype: &'static str,
     },
+    /// The tokenizer in a file cannot be used.
+    #[error("{path} cannot be used with its own tokenizer: {problem}; export it from a model folder again")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What about it.
+        problem: String,
+    },
 }

@@ -115,6 +115,13 @@ impl GgufGpt2 {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// The tensor that a parameter is called in the file, whether it is there or not.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> String {
+        let stored = self.tensors.get(name).map(|parameter| parameter.tensor.clone());
+        stored.or_else(|| names::tensor(name)).unwrap_or_else(|| name.to_owned())
+    }
+
     /// Shape of a parameter in Hugging Face's layout.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {

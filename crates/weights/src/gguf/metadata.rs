@@ -5,6 +5,7 @@ use super::{GgufModel, GgufPrecision, TYPE_ARRAY, TYPE_BOOL, TYPE_F32, TYPE_I32,
 /// Types of tokens.
 const NORMAL: i32 = 1;
 const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
 /// Version of the block formats, such as that of `Q8_0`.
 const QUANTIZATION_VERSION: u32 = 2;
@@ -39,7 +40,7 @@ impl Metadata {
         let mut this = Self::default();
         this.string("general.architecture", "gpt2");
         this.string("general.type", "model");
-        this.string("general.name", model.name);
+        this.string("general.name", &harmless(model.name));
         this.string("general.size_label", &size_label(parameters));
         this.u32("gpt2.block_count", size("n_layer", sizes.n_layer)?);
         this.u32("gpt2.context_length", size("n_positions", sizes.n_positions)?);
@@ -59,10 +60,15 @@ impl Metadata {
         let known = model.tokens.len();
         let padding: Vec<_> = (known..model.sizes.vocab_size).map(|id| format!("[PAD{id}]")).collect();
         let tokens: Vec<_> = model.tokens.iter().chain(&padding).map(String::as_str).collect();
-        let kind = |id: usize| match id {
+        let added =
+            |id: usize| model.added.iter().find(|(added, _)| *added as usize == id).map(|(_, special)| *special);
+        let kind = |id: usize| match added(id) {
             _ if id == model.end_of_text as usize => CONTROL,
-            _ if id < known => NORMAL,
-            _ => UNUSED,
+            Some(true) => CONTROL,
+            Some(false) => USER_DEFINED,
+            // What a vocabulary names where its ids have a gap.
+            None if id < known && model.tokens[id] != format!("[UNUSED{id}]") => NORMAL,
+            None => UNUSED,
         };
         let merges: Vec<_> = model.merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
 
@@ -75,9 +81,15 @@ impl Metadata {
         for role in ["bos", "eos", "unknown"] {
             self.u32(&format!("tokenizer.ggml.{role}_token_id"), model.end_of_text);
         }
+        if let Some(padding) = model.padding {
+            self.u32("tokenizer.ggml.padding_token_id", padding);
+        }
         self.entry("tokenizer.ggml.add_bos_token", TYPE_BOOL).push(0);
         if let Some(template) = model.chat_template {
             self.string("tokenizer.chat_template", template);
+        }
+        if let Some(style) = model.prompt_style {
+            self.string(super::PROMPT_STYLE, style);
         }
     }
 
@@ -112,6 +124,20 @@ impl Metadata {
     }
 }
 
+/// A name by which llama.cpp takes no model for another one's: of those named after Phi-3 it wants tokens that a GPT-2
+/// does not have (`llama-vocab.cpp`, at `general.name`), and does not load them.
+fn harmless(name: &str) -> String {
+    let mut name = name.to_owned();
+    // Where a `_` goes, and whether in place of a letter.
+    for (part, at, instead) in [("phi-3", 3, 1), ("phi3", 3, 0), ("modern-bert", 6, 1)] {
+        // Only ASCII changes case here, so that the places are those of the name itself.
+        while let Some(start) = name.to_ascii_lowercase().find(part) {
+            name.replace_range(start + at..start + at + instead, "_");
+        }
+    }
+    name
+}
+
 /// A number of parameters as in `124M` or `1.6B`, with two digits at least.
 fn size_label(parameters: usize) -> String {
     let (unit, letter) = match parameters {
@@ -138,7 +164,19 @@ pub(super) fn push_string(bytes: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::size_label;
+    use super::{harmless, size_label};
+
+    #[test]
+    fn no_name_is_that_of_another_kind_of_model() {
+        for (name, other) in [
+            ("my-run", "my-run"),
+            ("2026-x-phi3", "2026-x-phi_3"),
+            ("Phi-3 ü PHI3", "Phi_3 ü PHI_3"),
+            ("a-Modern-BERT", "a-Modern_BERT"),
+        ] {
+            assert_eq!(harmless(name), other);
+        }
+    }
 
     #[test]
     fn sizes_are_shown_with_two_digits() {

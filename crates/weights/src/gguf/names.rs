@@ -33,7 +33,7 @@ pub(super) fn is_conv1d(parameter: &str) -> bool {
 }
 
 /// All parameters with their shapes, in the order in which they are written.
-pub(super) fn parameters(sizes: &GgufSizes) -> Vec<(String, Vec<usize>)> {
+pub(crate) fn parameters(sizes: &GgufSizes) -> Vec<(String, Vec<usize>)> {
     let &GgufSizes { n_layer, n_embd: c, n_positions, vocab_size, tie_word_embeddings, .. } = sizes;
     let inner = c.saturating_mul(4);
     let norm = |name: &str| [(format!("{name}.weight"), vec![c]), (format!("{name}.bias"), vec![c])];

@@ -26,8 +26,15 @@ pub struct GgufModel<'a> {
     pub merges: &'a [(String, String)],
     /// Id of the token that begins and ends a text and stands for an unknown one.
     pub end_of_text: u32,
+    /// Ids of tokens that text becomes only where that is asked for, and whether they control the model rather than
+    /// stand for text. The end of text need not be among them.
+    pub added: &'a [(u32, bool)],
+    /// Id of the token that fills up batches, if the model has one of its own.
+    pub padding: Option<u32>,
     /// A Jinja template that makes a prompt of messages.
     pub chat_template: Option<&'a str>,
+    /// The name of the style that instructions became text in when the model was trained, for gptune.
+    pub prompt_style: Option<&'a str>,
 }
 
 /// Writes a model as GGUF version 3, as llama.cpp's `convert_hf_to_gguf.py` does.

@@ -51,10 +51,13 @@ fn tensors_are_accounted_for() {
     let error = error_after_edit(|name, shape, dtype| {
         (name != "transformer.h.1.mlp.c_fc.bias").then(|| (name.to_owned(), shape, dtype))
     });
-    assert!(error.contains("has no tensor 'h.1.mlp.c_fc.bias'"), "{error}");
+    assert!(error.contains("has no tensor 'transformer.h.1.mlp.c_fc.bias'"), "{error}");
 
     let error = error_after_edit(|name, shape, dtype| Some((name.replace("h.1.ln_1", "h.7.ln_1"), shape, dtype)));
-    assert!(error.contains("tensor 'h.7.ln_1.") && error.contains("does not know"), "{error}");
+    assert!(
+        error.contains("tensor 'transformer.h.7.ln_1.") && error.contains("with 2 blocks does not have"),
+        "{error}"
+    );
 
     let error = error_after_edit(|name, mut shape, dtype| {
         if name.ends_with("h.0.attn.c_attn.weight") {
@@ -62,7 +65,10 @@ fn tensors_are_accounted_for() {
         }
         Some((name.to_owned(), shape, dtype))
     });
-    assert!(error.contains("'h.0.attn.c_attn.weight' has shape [72, 24]") && error.contains("[24, 72]"), "{error}");
+    assert!(
+        error.contains("'transformer.h.0.attn.c_attn.weight' has shape [72, 24]") && error.contains("[24, 72]"),
+        "{error}"
+    );
 
     let error = error_after_edit(|name, shape, dtype| {
         let dtype = if name.ends_with("ln_f.bias") { Dtype::I32 } else { dtype };
@@ -88,7 +94,9 @@ fn damaged_files_are_refused() {
     let error = error_after("tied", cut);
     assert!(error.contains("is 70400 bytes long and its header promises 71400"), "{error}");
 
-    for junk in [&b""[..], b"short", b"PK\x03\x04 a zip file, not safetensors", &[255; 64]] {
+    let error = error_after("tied", |folder| fs::write(folder.join("model.safetensors"), "").unwrap());
+    assert!(error.contains("is empty"), "{error}");
+    for junk in [&b"short"[..], b"PK\x03\x04 a zip file, not safetensors", &[255; 64]] {
         let error = error_after("tied", |folder| fs::write(folder.join("model.safetensors"), junk).unwrap());
         assert!(error.contains("not a safetensors file"), "{error}");
     }
@@ -128,13 +136,13 @@ fn other_models_and_impossible_sizes_are_refused() {
     let error = error_after("tied", |folder| fs::write(folder.join("config.json"), "{").unwrap());
     assert!(error.contains("config.json") && error.contains("not a JSON object"), "{error}");
     let error = error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 1000000000000"));
-    assert!(error.contains("has no tensor 'h.2.ln_1.weight'"), "{error}");
+    assert!(error.contains("has no tensor 'transformer.h.2.ln_1.weight'"), "{error}");
     let error =
         error_after("tied", |folder| edit_config(folder, "\"n_layer\": 2", "\"n_layer\": 18446744073709551615"));
     assert!(error.contains("config.json") && error.contains("more than any machine holds"), "{error}");
     // Sizes of another GPT-2: its tensors are of another shape.
     let error = error_after("tied", |folder| edit_config(folder, "\"vocab_size\": 97", "\"vocab_size\": 98"));
-    assert!(error.contains("'wte.weight' has shape [97, 24]") && error.contains("[98, 24]"), "{error}");
+    assert!(error.contains("'transformer.wte.weight' has shape [97, 24]") && error.contains("[98, 24]"), "{error}");
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn model<'a>(name: &'a str, tokens: &'a [String], merges: &'a [(String, String)]
         tokens,
         merges,
         end_of_text: 36,
+        added: &[],
+        padding: None,
+        prompt_style: None,
         chat_template: (name == "tied").then_some(template),
     }
 }

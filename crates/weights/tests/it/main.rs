@@ -12,6 +12,7 @@ mod pickle;
 mod random;
 mod round_trip;
 mod transformers;
+mod wrapped;
 
 use std::path::PathBuf;
 

@@ -49,6 +49,12 @@ fn read_all(bytes: Vec<u8>) -> bool {
     }
     let numbers: usize = file.names().filter_map(|name| file.read(name).ok()).map(|values| values.len()).sum();
     assert!(numbers <= length, "{numbers} numbers of {length} bytes");
+    if let Ok(Some(tokenizer)) = file.tokenizer() {
+        let known = tokenizer.tokens.len();
+        assert!(tokenizer.added.iter().all(|(id, _)| (*id as usize) < known));
+        assert!(tokenizer.end_of_text.is_none_or(|id| (id as usize) < known));
+    }
+    _ = file.prompt_style();
     if let Ok(gpt2) = GgufGpt2::new(file) {
         for name in gpt2.names() {
             _ = gpt2.read(name);
@@ -61,7 +67,7 @@ fn read_all(bytes: Vec<u8>) -> bool {
 fn mutated_files_never_panic() {
     let runs = runs();
     // Files, and where their tensors begin.
-    let seeds = [("mixed.gguf", 1472), ("untied-q8_0.gguf", 3008)];
+    let seeds = [("mixed.gguf", 1472), ("untied-q8_0.gguf", 3008), ("tied-q8_0.gguf", 3008)];
     let seeds = seeds.map(|(name, index)| (fs::read(fixture(name)).unwrap(), index));
     let mut random = XorShift::new();
     let mut opened = 0;

@@ -1,0 +1,174 @@
+//! What a model's own files tell of its training, and what further work with it starts from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gptune_data::{Fractions, Order, PromptStyle, TooLong};
+use gptune_train::TrainConfig;
+use gptune_weights::open_if_gguf;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The file beside a model that gptune wrote.
+pub(crate) const FILE: &str = "gptune.json";
+
+/// The key of `tokenizer_config.json` that remembers the prompt style, for folders without [`FILE`].
+pub(crate) const STYLE_KEY: &str = "gptune_prompt_style";
+
+/// What is known of a model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// How instructions become text, if the model was trained on some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_style: Option<PromptStyle>,
+    /// The training that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
+}
+
+/// A training, as far as measuring and going on need it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Training {
+    /// The model that the first of all trainings started from, by name or path.
+    pub base: String,
+    pub data: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub train_data: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub val_data: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub test_data: String,
+    /// Of the data's bytes, with the name of the method before it.
+    pub fingerprint: String,
+    #[serde(default)]
+    pub split: Fractions,
+    #[serde(default)]
+    pub split_seed: u32,
+    #[serde(default)]
+    pub skip_bad: bool,
+    #[serde(default)]
+    pub too_long: TooLong,
+    #[serde(default)]
+    pub train_limit: usize,
+    #[serde(default)]
+    pub special_tokens: bool,
+    pub mask_instructions: bool,
+    pub max_length: usize,
+    pub batch_size: usize,
+    pub order: Order,
+    pub seed: u32,
+    pub lr: f64,
+}
+
+impl Training {
+    pub(crate) fn new(base: &str, config: &TrainConfig, fingerprint: &str) -> Self {
+        let config = config.clone();
+        Self {
+            base: base.to_owned(),
+            data: config.data,
+            train_data: config.train_data,
+            val_data: config.val_data,
+            test_data: config.test_data,
+            fingerprint: fingerprint.to_owned(),
+            split: config.split,
+            split_seed: config.split_seed,
+            skip_bad: config.skip_bad,
+            too_long: config.too_long,
+            train_limit: config.train_limit,
+            special_tokens: config.special_tokens,
+            mask_instructions: config.mask_instructions,
+            max_length: config.max_length,
+            batch_size: config.batch_size,
+            order: config.order,
+            seed: config.seed,
+            lr: config.lr,
+        }
+    }
+
+    /// Whether `data` is what was trained on, by its path or name.
+    pub(crate) fn is_of(&self, data: &str) -> bool {
+        self.train_data.is_empty() && (self.data == data || absolute(data) == self.data)
+    }
+}
+
+impl About {
+    /// What stands beside the model at a path: a folder, or a file of weights.
+    ///
+    /// # Errors
+    ///
+    /// If a file is damaged, or two of them name different styles.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        if let Some(file) = open_if_gguf(path)? {
+            let style = file.prompt_style().map(|style| style.parse()).transpose();
+            let prompt_style = style.with_context(|| format!("{}, key gptune.prompt_style", path.display()))?;
+            return Ok(Self { prompt_style, training: None });
+        }
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let own = if path.is_dir() { folder.join(FILE) } else { beside(path) };
+        let own = if own.is_file() { own } else { folder.join(FILE) };
+        let mut about = match std::fs::read(&own) {
+            Ok(text) => serde_json::from_slice(&text)
+                .with_context(|| format!("{} is not what gptune writes; remove or mend it", own.display()))?,
+            Err(_) => Self::default(),
+        };
+        let tokenizer = folder.join("tokenizer_config.json");
+        let Ok(text) = std::fs::read(&tokenizer) else { return Ok(about) };
+        let config: Value =
+            serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", tokenizer.display()))?;
+        let Some(named) = config.get(STYLE_KEY).and_then(Value::as_str) else { return Ok(about) };
+        let style = named.parse().with_context(|| format!("{}, key {STYLE_KEY}", tokenizer.display()))?;
+        if about.prompt_style.is_some_and(|own| own != style) {
+            bail!("{} and {} name different prompt styles; make them say the same", own.display(), tokenizer.display());
+        }
+        about.prompt_style = Some(style);
+        Ok(about)
+    }
+
+    /// Writes it into a model folder.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).context("cannot write what is known of the model")? + "\n";
+        gptune_files::write(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The style to use: what the user says, else the model's, else the book's.
+    pub(crate) fn style(&self, given: Option<PromptStyle>) -> PromptStyle {
+        given.or(self.prompt_style).unwrap_or_default()
+    }
+}
+
+/// The file beside a single file of weights: `model.gptune.json` beside `model.pth`.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    path.with_extension(FILE)
+}
+
+/// A path that means the same from everywhere; what is no path on this machine stays as it is.
+pub(crate) fn absolute(name: &str) -> String {
+    match Path::new(name).canonicalize() {
+        Ok(path) => path.display().to_string(),
+        Err(_) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_disagree_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(About::read(folder.path()).unwrap(), About::default());
+        let tokenizer = folder.path().join("tokenizer_config.json");
+        std::fs::write(&tokenizer, r#"{"gptune_prompt_style": "phi3"}"#).unwrap();
+        assert_eq!(About::read(folder.path()).unwrap().style(None), PromptStyle::Phi3);
+        let about = About { prompt_style: Some(PromptStyle::Alpaca), training: None };
+        about.write(&folder.path().join(FILE)).unwrap();
+        let error = About::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("gptune.json") && error.contains("different prompt styles"), "{error}");
+        std::fs::remove_file(&tokenizer).unwrap();
+        assert_eq!(About::read(folder.path()).unwrap(), about);
+    }
+}

@@ -1,0 +1,146 @@
+//! What is said before a run begins.
+
+use std::collections::{BTreeSet, HashMap};
+
+use gptune_data::{Part, Tokenizer};
+use gptune_model::{Gpt2, Gpt2Config};
+use gptune_train::{Prepared, TrainConfig, Trainer};
+
+use crate::console::{self, Console};
+
+/// What is trained, on what, and how long.
+pub(super) fn beginning(
+    console: &Console,
+    config: &TrainConfig,
+    data: &Prepared,
+    model: &Gpt2Config,
+    trainer: &Trainer<'_>,
+) {
+    let part = |part| data.examples(part).len();
+    console.say(&format!(
+        "Model {}: {} blocks, {} wide, {:.1} million parameters, on {}",
+        config.model,
+        model.n_layer,
+        model.n_embd,
+        model.parameters() as f64 / 1e6,
+        config.device
+    ));
+    console.say(&format!(
+        "Data {}: {} training, {} test, {} validation examples; {} steps of batch {}",
+        data.origin,
+        part(Part::Train),
+        part(Part::Test),
+        part(Part::Val),
+        trainer.steps(),
+        config.batch_size
+    ));
+    console::tell_left_out(&data.left_out);
+    if !data.preflight.leaks.is_empty() {
+        console.say(&format!(
+            "Note: {} test or validation examples repeat an instruction and input of the training part (entries {}{})",
+            data.preflight.leaks.len(),
+            data.preflight
+                .leaks
+                .iter()
+                .take(10)
+                .map(|&place| data.examples[place].index.to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
+            if data.preflight.leaks.len() > 10 { ", …" } else { "" }
+        ));
+    }
+    if data.preflight.cut > 0 {
+        console.say(&format!(
+            "Note: {} training examples are longer than {} tokens and lose their end, so that they do not teach to stop",
+            data.preflight.cut, config.max_length
+        ));
+    }
+    if data.preflight.without_response > 0 {
+        console.say(&format!(
+            "Note: of {} of them no token of the response is left; --max-length is too short for these",
+            data.preflight.without_response
+        ));
+    }
+}
+
+/// What was chosen for the user, and what may not be what was meant.
+pub(super) fn choices(
+    console: &Console,
+    config: &TrainConfig,
+    recipe: Option<&str>,
+    preferences: bool,
+    data: &Prepared,
+) {
+    if let Some(recipe) = recipe {
+        console.say(&format!("Settings: {recipe}; learning rate {}", config.lr));
+    }
+    if preferences {
+        console.say(
+            "Note: these are pairs of a better and a worse answer ('chosen', 'rejected'); what is trained on is 'output' \
+             alone, as ordinary instructions",
+        );
+    }
+    if config.respond && data.examples(Part::Test).is_empty() {
+        console.say("Note: there is no test part, so that nothing is answered; --split or --test-data makes one");
+    }
+}
+
+/// Which words of the data the built-in model has never seen, and what to do instead. Rows of the embedding that
+/// pretraining did not touch are all alike.
+pub(super) fn unknown_words(
+    console: &Console,
+    model: &Gpt2,
+    tokenizer: &Tokenizer,
+    data: &Prepared,
+    config: &TrainConfig,
+) {
+    let table = model.wte.weight.val();
+    let [_, width] = table.dims();
+    let Ok(table) = table.into_data().try_into_vec::<f32>() else { return };
+    let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    let mut rows: HashMap<Vec<u32>, usize> = HashMap::new();
+    for row in table.chunks(width) {
+        *rows.entry(bits(row)).or_default() += 1;
+    }
+    let Some(untouched) = rows.into_iter().filter(|(_, count)| *count > 100).max_by_key(|(_, count)| *count) else {
+        return;
+    };
+    let is_unknown = |id: u32| bits(&table[id as usize * width..][..width]) == untouched.0;
+    let examples = data.examples(Part::Train).iter();
+    let texts = examples.flat_map(|example| [&example.instruction, &example.input, &example.output]);
+    let words: BTreeSet<&str> = texts.flat_map(|text| text.split_whitespace()).collect();
+    let unknown: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| tokenizer.encode(&format!(" {word}")).is_ok_and(|ids| ids.into_iter().any(is_unknown)))
+        .collect();
+    if unknown.is_empty() {
+        return;
+    }
+    let some = unknown.iter().take(5).map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    console.say(&format!(
+        "Note: nano is a toy for the built-in data: it has never seen {} of the {} different words here, such as {some}. \
+         For GPT-2 itself: {} train --model gpt2 {}",
+        unknown.len(),
+        words.len(),
+        program(),
+        data_flags(config),
+    ));
+}
+
+/// How this program was started.
+pub(super) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "gptune".to_owned())
+}
+
+/// The flags that name a run's data.
+pub(super) fn data_flags(config: &TrainConfig) -> String {
+    let flags = [
+        ("--data", &config.data),
+        ("--train-data", &config.train_data),
+        ("--val-data", &config.val_data),
+        ("--test-data", &config.test_data),
+    ];
+    let given = flags.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(flag, value)| format!("{flag} \"{value}\"")).collect::<Vec<_>>().join(" ")
+}

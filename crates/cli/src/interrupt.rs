@@ -1,0 +1,71 @@
+//! Ctrl-C and SIGTERM: what is being done is finished in order, and the program ends with the signal's status.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI32, Ordering},
+};
+
+/// The signal that was heard, and 0 before.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Whether work was broken off because of it.
+static CUT_SHORT: AtomicBool = AtomicBool::new(false);
+
+/// Takes note that work was broken off because of the signal.
+pub(crate) fn cut_short() {
+    CUT_SHORT.store(true, Ordering::Relaxed);
+}
+
+/// The status to end with if work was broken off: 130 after Ctrl-C, 143 after SIGTERM.
+pub(crate) fn status() -> Option<u8> {
+    let signal = SIGNAL.load(Ordering::Relaxed);
+    CUT_SHORT.load(Ordering::Relaxed).then(|| 128 + u8::try_from(signal).unwrap_or(2))
+}
+
+/// A flag that the first signal sets; a second one ends the program at once.
+pub(crate) fn listen() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Err(error) = hear(&stop) {
+        crate::console::note(&format!("warning: Ctrl-C will end the program at once ({error})"));
+    }
+    stop
+}
+
+#[cfg(unix)]
+fn hear(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    use std::time::{Duration, Instant};
+
+    use signal_hook::{consts, iterator::Signals};
+
+    let mut signals = Signals::new([consts::SIGINT, consts::SIGTERM])?;
+    let stop = stop.clone();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut first: Option<Instant> = None;
+        for signal in &mut signals {
+            // One press can arrive twice, from the terminal and from whoever started us.
+            if first.is_some_and(|first| first.elapsed() > Duration::from_millis(300)) {
+                std::process::exit(128 + signal);
+            }
+            first.get_or_insert_with(Instant::now);
+            heard(signal, &stop);
+        }
+    })?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn hear(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
+    let stop = stop.clone();
+    ctrlc::set_handler(move || {
+        if stop.load(Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        heard(2, &stop);
+    })
+}
+
+fn heard(signal: i32, stop: &AtomicBool) {
+    if !stop.swap(true, Ordering::Relaxed) {
+        SIGNAL.store(signal, Ordering::Relaxed);
+        crate::console::note("\nstopping as soon as what is at hand is done; press Ctrl-C again to stop at once");
+    }
+}
