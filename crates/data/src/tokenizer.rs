@@ -136,7 +136,7 @@ impl Tokenizer {
         let is_whole = bytes == text.len()
             || normalizes
             || adds_blank && bytes == text.len() + 1
-            || !std::ptr::eq(tokenizer, &raw const self.plain) && self.own.is_some();
+            || !std::ptr::eq(tokenizer, &raw const self.plain) && !self.added_by_surroundings().is_empty();
         if is_whole {
             return Ok(ids.to_vec());
         }

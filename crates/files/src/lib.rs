@@ -67,7 +67,9 @@ impl NewFile {
     /// What the operating system says; the file under the final name is then what it was.
     pub fn commit(self) -> io::Result<()> {
         // Opened anew, because a writer that was given the name may have replaced the file.
-        File::options().write(true).open(&self.temporary)?.sync_all()?;
+        let written = File::options().write(true).open(&self.temporary)?;
+        written.set_permissions(self.file.metadata()?.permissions())?;
+        written.sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
         sync_folder_of(&self.path)
     }
@@ -172,8 +174,12 @@ mod tests {
         let file = NewFile::create(&path).unwrap();
         fs::remove_file(file.temporary()).unwrap();
         fs::write(file.temporary(), "replaced").unwrap();
+        let mode = file.file.metadata().unwrap().permissions();
+        #[cfg(unix)]
+        fs::set_permissions(file.temporary(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         file.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"replaced");
+        assert_eq!(fs::metadata(&path).unwrap().permissions(), mode, "it is as readable as any other");
     }
 
     #[test]

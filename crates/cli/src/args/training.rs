@@ -55,13 +55,13 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = DATA, conflicts_with = "data")]
     pub train_data: Option<String>,
     /// Validate with this file, beside --train-data
-    #[arg(long, help_heading = DATA)]
+    #[arg(long, help_heading = DATA, conflicts_with = "data")]
     pub val_data: Option<String>,
     /// Answer this file, beside --train-data
-    #[arg(long, help_heading = DATA)]
+    #[arg(long, help_heading = DATA, conflicts_with = "data")]
     pub test_data: Option<String>,
     /// Parts of --data in per cent: TRAIN/TEST/VAL [default: 85/10/5]
-    #[arg(long, help_heading = DATA, value_name = "A/B/C")]
+    #[arg(long, help_heading = DATA, value_name = "A/B/C", conflicts_with = "train_data")]
     pub split: Option<Fractions>,
     /// Shuffle --data with this seed before it is split; 0 keeps the order of the file [default: 0]
     #[arg(long, help_heading = DATA, value_name = "SEED")]

@@ -30,6 +30,12 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
                 bail!("the book's model is in f32; leave out --dtype");
             }
             to_file(args, |opened, model, _| {
+                if !opened.tokenizer.is_gpt2() {
+                    bail!(
+                        "{} has a tokenizer of its own, for which the book's format has no place; use --format hf or gguf",
+                        args.folder
+                    );
+                }
                 save_book(model, destination)?;
                 // A file of weights has no place for what else is known of a model.
                 let known = opened.about != About::default();

@@ -30,7 +30,14 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<()> {
         stop_at: args.stop_at_eot.then_some(tokenizer.end_of_text()),
         vocabulary: Some(tokenizer.vocab_size()),
     };
-    let (model, _) = opened.folder.load(None, &device)?;
+    let (model, config) = opened.folder.load(None, &device)?;
+    if prompt.len() > config.n_positions {
+        console::note(&format!(
+            "the prompt has {} tokens, and the model sees only its last {}",
+            prompt.len(),
+            config.n_positions
+        ));
+    }
     let spinner = console::spinner("generating");
     let ids = model.generate(&prompt, &options);
     spinner.finish_and_clear();

@@ -275,12 +275,13 @@ fn build(
         }
     }
 
-    let mut without = json.clone();
-    without.insert("added_tokens".to_owned(), Value::Array(Vec::new()));
     // Whoever encodes here cuts and pads for itself.
+    let mut whole = json.clone();
     for key in ["truncation", "padding"] {
-        without.insert(key.to_owned(), Value::Null);
+        whole.insert(key.to_owned(), Value::Null);
     }
+    let mut without = whole.clone();
+    without.insert("added_tokens".to_owned(), Value::Array(Vec::new()));
     let unreadable =
         |error: &dyn std::fmt::Display| fault(format!("Hugging Face's library does not read it ({error})"));
     let text = Value::Object(without).to_string();
@@ -293,7 +294,7 @@ fn build(
     }
     let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, declared_end.unwrap_or(0));
     let full: tokenizers::Tokenizer =
-        Value::Object(json.clone()).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
+        Value::Object(whole).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
     for Added { id, content, .. } in &tokenizer.added {
         let given = full.token_to_id(content);
         if given != Some(*id) {

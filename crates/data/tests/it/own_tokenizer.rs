@@ -115,6 +115,24 @@ fn an_added_token_has_the_id_that_its_file_gives_it() {
 }
 
 #[test]
+fn what_the_file_cuts_and_pads_is_left_to_whoever_encodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(fixtures().join("json/tokenizer.json")).unwrap()).unwrap();
+    json["truncation"] =
+        serde_json::json!({"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0});
+    json["padding"] = serde_json::json!({
+        "strategy": {"Fixed": 40}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0,
+        "pad_token": "!",
+    });
+    fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let cutting = Tokenizer::read(folder.path()).unwrap().unwrap();
+    let own = Tokenizer::read(&fixtures().join("json")).unwrap().unwrap();
+    let text = "The capital <|user|> of France<|end|> is Paris.";
+    assert_eq!(cutting.encode_special(text).unwrap(), own.encode_special(text).unwrap());
+    assert_eq!(cutting.encode(text).unwrap(), own.encode(text).unwrap());
+}
+
+#[test]
 fn added_tokens_that_look_around_are_known() {
     let folder = tempfile::tempdir().unwrap();
     let mut json: Value = serde_json::from_slice(&fs::read(fixtures().join("json/tokenizer.json")).unwrap()).unwrap();
