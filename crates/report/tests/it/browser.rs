@@ -73,7 +73,8 @@ fn watched(page: &str) -> String {
     const SCRIPT: &str = "<script>addEventListener('load', () => {
         const { scrollWidth, clientWidth } = document.documentElement;
         const cells = [...document.querySelectorAll('.scores .interval')].filter(cell => cell.offsetParent);
-        const out = cells.filter(cell => cell.getBoundingClientRect().right > clientWidth).length;
+        const right = element => element.getBoundingClientRect().right;
+        const out = cells.filter(cell => right(cell) > right(cell.closest('.scroll'))).length;
         document.body.dataset.widths = `${scrollWidth} of ${clientWidth}, ${out} of ${cells.length > 5} out of sight`;
         document.body.dataset.fetched = performance.getEntriesByType('resource').map(entry => entry.name).join(' ');
     })</script></body>";
