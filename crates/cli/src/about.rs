@@ -21,6 +21,9 @@ pub(crate) struct About {
     /// How instructions become text, if the model was trained on some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_style: Option<PromptStyle>,
+    /// Whether text that reads like a special token became that token then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub special_tokens: bool,
     /// The training that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -50,8 +53,6 @@ pub(crate) struct Training {
     pub too_long: TooLong,
     #[serde(default)]
     pub train_limit: usize,
-    #[serde(default)]
-    pub special_tokens: bool,
     pub mask_instructions: bool,
     pub max_length: usize,
     pub batch_size: usize,
@@ -75,7 +76,6 @@ impl Training {
             skip_bad: config.skip_bad,
             too_long: config.too_long,
             train_limit: config.train_limit,
-            special_tokens: config.special_tokens,
             mask_instructions: config.mask_instructions,
             max_length: config.max_length,
             batch_size: config.batch_size,
@@ -101,7 +101,7 @@ impl About {
         if let Some(file) = open_if_gguf(path)? {
             let style = file.prompt_style().map(|style| style.parse()).transpose();
             let prompt_style = style.with_context(|| format!("{}, key gptune.prompt_style", path.display()))?;
-            return Ok(Self { prompt_style, training: None });
+            return Ok(Self { prompt_style, special_tokens: file.special_tokens(), training: None });
         }
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let own = if path.is_dir() { folder.join(FILE) } else { beside(path) };
@@ -164,7 +164,7 @@ mod tests {
         let tokenizer = folder.path().join("tokenizer_config.json");
         std::fs::write(&tokenizer, r#"{"gptune_prompt_style": "phi3"}"#).unwrap();
         assert_eq!(About::read(folder.path()).unwrap().style(None), PromptStyle::Phi3);
-        let about = About { prompt_style: Some(PromptStyle::Alpaca), training: None };
+        let about = About { prompt_style: Some(PromptStyle::Alpaca), ..About::default() };
         about.write(&folder.path().join(FILE)).unwrap();
         let error = About::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains("gptune.json") && error.contains("different prompt styles"), "{error}");

@@ -42,9 +42,10 @@ fn had(place: *mut u8, bytes: usize) -> *mut u8 {
 
 #[cold]
 fn give_up(bytes: usize) -> ! {
-    // Nothing here asks for memory.
-    let levers = crate::MEMORY_LEVERS;
+    // Nothing before the sentence asks for memory.
+    let levers = crate::memory_levers();
     // A standard error that is closed is no reason to abort.
     let _ = writeln!(std::io::stderr(), "error: this machine has no {bytes} bytes of memory left; {levers}");
+    gptune_files::abandon();
     process::exit(1)
 }

@@ -6,7 +6,7 @@ mod numbers;
 mod training;
 mod using;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
@@ -22,6 +22,20 @@ pub(crate) use using::{
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the command line; ends the program where that is wrong.
+    pub(crate) fn read() -> Self {
+        // What starts like a number is a value, which its parser then refuses with the range, and no unknown flag.
+        let command = Self::command().mut_subcommands(|command| {
+            command.mut_args(|arg| {
+                let takes_value = arg.get_action().takes_values();
+                arg.allow_negative_numbers(takes_value)
+            })
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +74,23 @@ pub(crate) enum Command {
     Devices(JsonArg),
     /// Check that a device computes what it should, and measure it
     Doctor(DoctorArgs),
+}
+
+impl Command {
+    /// What to do about too little memory, with the flags that the command has.
+    pub(crate) fn memory_levers(&self) -> &'static str {
+        match self {
+            Self::Train(_) => {
+                "lower --batch-size, with --grad-accum raised as much for the same result, or --max-length, or take a \
+                 smaller model"
+            }
+            Self::Pretrain(_) => "lower --batch-size or --block-size, or make a smaller model",
+            Self::Evaluate(_) | Self::Data(_) | Self::Bench(_) => {
+                "lower --batch-size or --max-length, or take a smaller model"
+            }
+            _ => "take a smaller model, or end other programs",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
-use gptune_data::Tokenizer;
+use gptune_data::{Loader, Tokenizer};
 use gptune_train::{Event, LeftOut};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
@@ -78,7 +78,7 @@ impl Console {
                 "After training: Train loss {train_loss:.3}, Val loss {val_loss:.3} ({val_token_loss:.3} a token, \
                  perplexity {val_perplexity:.2})"
             )),
-            Event::Sample { text, .. } => self.say(&text.replace('\n', " ")),
+            Event::Sample { text, .. } => self.say(&on_a_line(text)),
             Event::End { seconds, peak_memory_bytes, .. } => {
                 self.bar.finish_and_clear();
                 let memory = peak_memory_bytes
@@ -115,6 +115,24 @@ pub(crate) fn print(text: impl Display) -> Result<()> {
     })
 }
 
+/// A text of the data or of a model on one line of a terminal, which must not take any of it for a command.
+pub(crate) fn on_a_line(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => " ".to_owned(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
+/// A word of a command for a shell, in quotes that fit what is in it.
+pub(crate) fn quoted(word: &str) -> String {
+    if word.contains(['"', '$', '`', '\\', '!']) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    format!("\"{word}\"")
+}
+
 /// Says something that is no result, on standard error.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
@@ -138,6 +156,17 @@ pub(crate) fn tell_left_out(left_out: &[LeftOut]) {
         note(&format!(
             "Note: {count} {entries} left out; the first is {}, {place}: {}",
             first.origin, first.entry.problem
+        ));
+    }
+}
+
+/// Says on standard error how many examples of a part are longer than what is kept of them.
+pub(crate) fn tell_cut(loader: &Loader<'_>, max_length: usize) {
+    let cut = loader.cut();
+    if cut > 0 {
+        let (all, lose) = (loader.examples().len(), if cut == 1 { "is longer" } else { "are longer" });
+        note(&format!(
+            "Note: {cut} of {all} examples {lose} than {max_length} tokens, and cut there; --too-long skip leaves such out"
         ));
     }
 }

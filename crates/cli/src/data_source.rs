@@ -14,48 +14,60 @@ pub(crate) fn remote_data(data: &str) -> Option<Remote> {
     Remote::data(data, None).filter(|_| !Path::new(data).exists())
 }
 
-/// The data of a run, with the digest of their bytes.
+/// The data of a run, with their [`fingerprint`]. Entries that cannot be read are in them too, for
+/// [`Prepared`](gptune_train::Prepared) to refuse with whatever else cannot be used.
 ///
 /// # Errors
 ///
 /// If there are none, or they are damaged.
 pub(crate) fn open(config: &TrainConfig, questions: bool) -> Result<(Source, String)> {
-    let options = ReadOptions { skip_bad: config.skip_bad, questions };
-    if config.train_data.is_empty() {
-        let (dataset, digest) = open_one(&config.data, options)?;
-        return Ok((Source::Whole(dataset), fingerprint(&digest)));
-    }
-    let (train, mut digests) = open_one(&config.train_data, options)?;
-    let mut part = |name: &str| -> Result<Option<Dataset>> {
-        if name.is_empty() {
+    let options = ReadOptions { skip_bad: true, questions };
+    let mut digests = Vec::new();
+    let mut open = |data: &str| -> Result<Option<Dataset>> {
+        if data.is_empty() {
             return Ok(None);
         }
-        let (dataset, digest) = open_one(name, options)?;
-        digests.extend(digest);
-        Ok(Some(dataset))
+        let bytes = bytes_of(data)?;
+        digests.push(Sha256::digest(&bytes));
+        let origin = if data == "sample" { "the built-in sample data".to_owned() } else { place(data)? };
+        Ok(Some(Dataset::parse_with(&origin, &bytes, options)?))
     };
-    let (test, val) = (part(&config.test_data)?, part(&config.val_data)?);
-    // Of several files, the digest of their digests.
-    Ok((Source::Parts { train, test, val }, fingerprint(&Sha256::digest(&digests))))
+    let parts = parts(config).map(&mut open);
+    let [train, test, val] = parts;
+    let source = match (train?, test?, val?) {
+        (Some(train), None, None) if config.train_data.is_empty() => Source::Whole(train),
+        (Some(train), test, val) => Source::Parts { train, test, val },
+        (None, ..) => bail!("there are no data; name them with --data"),
+    };
+    Ok((source, digest_of(&digests)))
 }
 
-/// The digest of what a name or file of data stands for.
+/// The digest of the bytes of a run's data.
 ///
 /// # Errors
 ///
-/// If it cannot be read.
-pub(crate) fn fingerprint_of(data: &str) -> Result<String> {
-    Ok(fingerprint(&Sha256::digest(bytes_of(data)?)))
+/// If they cannot be read.
+pub(crate) fn fingerprint(config: &TrainConfig) -> Result<String> {
+    let given = parts(config).into_iter().filter(|data| !data.is_empty());
+    let digests = given.map(|data| Ok(Sha256::digest(bytes_of(data)?))).collect::<Result<Vec<_>>>()?;
+    Ok(digest_of(&digests))
 }
 
-fn fingerprint(digest: &[u8]) -> String {
+/// What is trained on, answered and validated with; the whole of the data stands first.
+fn parts(config: &TrainConfig) -> [&str; 3] {
+    if config.train_data.is_empty() {
+        return [&config.data, "", ""];
+    }
+    [&config.train_data, &config.test_data, &config.val_data]
+}
+
+/// The digest of a file by that of its bytes; of several, the digest of their digests.
+fn digest_of(digests: &[impl AsRef<[u8]>]) -> String {
+    let digest = match digests {
+        [one] => one.as_ref().to_vec(),
+        several => Sha256::digest(several.iter().flat_map(AsRef::as_ref).copied().collect::<Vec<u8>>()).to_vec(),
+    };
     digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-fn open_one(data: &str, options: ReadOptions) -> Result<(Dataset, Vec<u8>)> {
-    let bytes = bytes_of(data)?;
-    let origin = if data == "sample" { "the built-in sample data".to_owned() } else { place(data)? };
-    Ok((Dataset::parse_with(&origin, &bytes, options)?, Sha256::digest(&bytes).to_vec()))
 }
 
 /// The file that a name stands for.

@@ -1,8 +1,11 @@
 //! Ctrl-C and SIGTERM: what is being done is finished in order, and the program ends with the signal's status.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// The signal that was heard, and 0 before.
@@ -24,43 +27,48 @@ pub(crate) fn status() -> Option<u8> {
 /// A flag that the first signal sets; a second one ends the program at once.
 pub(crate) fn listen() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = hear(&stop) {
-        crate::console::note(&format!("warning: Ctrl-C will end the program at once ({error})"));
-    }
+    let (flag, mut first) = (stop.clone(), None::<Instant>);
+    hear(move |signal| {
+        // One press can arrive twice, from the terminal and from whoever started us.
+        if first.is_some_and(|first| first.elapsed() > Duration::from_millis(300)) {
+            end(signal);
+        }
+        first.get_or_insert_with(Instant::now);
+        heard(signal, &flag);
+    });
     stop
 }
 
-#[cfg(unix)]
-fn hear(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    use std::time::{Duration, Instant};
+/// Has the first signal end the program, with nothing left of what it was writing: for work that is worth nothing until
+/// it is whole.
+pub(crate) fn end_cleanly() {
+    hear(end);
+}
 
+fn end(signal: i32) {
+    gptune_files::abandon();
+    std::process::exit(128 + signal);
+}
+
+/// Has `what` called with the number of each signal.
+fn hear(what: impl FnMut(i32) + Send + 'static) {
+    if let Err(error) = try_hear(what) {
+        crate::console::note(&format!("warning: Ctrl-C will end the program at once ({error})"));
+    }
+}
+
+#[cfg(unix)]
+fn try_hear(what: impl FnMut(i32) + Send + 'static) -> std::io::Result<()> {
     use signal_hook::{consts, iterator::Signals};
 
     let mut signals = Signals::new([consts::SIGINT, consts::SIGTERM])?;
-    let stop = stop.clone();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut first: Option<Instant> = None;
-        for signal in &mut signals {
-            // One press can arrive twice, from the terminal and from whoever started us.
-            if first.is_some_and(|first| first.elapsed() > Duration::from_millis(300)) {
-                std::process::exit(128 + signal);
-            }
-            first.get_or_insert_with(Instant::now);
-            heard(signal, &stop);
-        }
-    })?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || signals.forever().for_each(what))?;
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn hear(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
-    let stop = stop.clone();
-    ctrlc::set_handler(move || {
-        if stop.load(Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        heard(2, &stop);
-    })
+fn try_hear(mut what: impl FnMut(i32) + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || what(2))
 }
 
 fn heard(signal: i32, stop: &AtomicBool) {

@@ -14,15 +14,17 @@ mod model_source;
 mod resolve;
 mod run_report;
 
-use std::process::ExitCode;
-
-use clap::Parser;
+use std::{process::ExitCode, sync::OnceLock};
 
 use crate::args::{Cli, Command};
 
 /// What to do about too little memory.
-const MEMORY_LEVERS: &str = "lower --batch-size, with --grad-accum raised as much for the same result, or --max-length, \
-                             or take a smaller model";
+static MEMORY_LEVERS: OnceLock<&str> = OnceLock::new();
+
+/// What to do about too little memory, whether it is known yet what the program is to do or not.
+fn memory_levers() -> &'static str {
+    MEMORY_LEVERS.get().copied().unwrap_or("end other programs")
+}
 
 fn main() -> ExitCode {
     device::silence_drivers();
@@ -42,13 +44,15 @@ fn fault_sentence(message: &str, place: &str) -> String {
     let out_of_memory = ["out of memory", "outofmemory", "out_of_memory", "not enough memory", "memory allocation"];
     if out_of_memory.iter().any(|words| lower.contains(words)) {
         let first = message.lines().next().unwrap_or_default();
-        return format!("the device ran out of memory ({first}); {MEMORY_LEVERS}");
+        return format!("the device ran out of memory ({first}); {}", memory_levers());
     }
     format!("internal fault{place}: {message}; please report it with the command you ran")
 }
 
 fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::read().command;
+    MEMORY_LEVERS.get_or_init(|| command.memory_levers());
+    let result = match command {
         Command::Train(args) => commands::train::run(&args),
         Command::Init(args) => commands::init::run(&args),
         Command::Pretrain(args) => commands::pretrain::run(&args),
@@ -90,10 +94,13 @@ fn sentence(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fault_sentence;
+    use clap::Parser;
+
+    use super::{Cli, fault_sentence};
 
     #[test]
     fn full_memory_names_the_levers() {
+        super::MEMORY_LEVERS.get_or_init(|| Cli::parse_from(["gptune", "train"]).command.memory_levers());
         for message in [
             "called `Result::unwrap()` on an `Err` value: Torch(\"CUDA out of memory. Tried to allocate 20.00 MiB\\n\")",
             "CUDA_ERROR_OUT_OF_MEMORY",

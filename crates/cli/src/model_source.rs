@@ -166,8 +166,8 @@ fn tokenizer_of(path: &Path, rows: usize) -> Result<(Tokenizer, SpecialTokens)> 
             path.display()
         );
     }
-    let (tokenizer, note) = tokenizer.ending_with(special.eos)?;
-    if let Some(note) = note {
+    let (tokenizer, notes) = tokenizer.ending_with(special.eos)?;
+    for note in notes {
         console::note(&format!("Note: {note}"));
     }
     special.eos = Some(tokenizer.end_of_text());

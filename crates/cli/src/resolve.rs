@@ -18,8 +18,14 @@ pub(crate) struct Resolved {
     pub config: TrainConfig,
     /// The recipe, if there is one, as the user should be told.
     pub recipe: Option<String>,
-    /// Whether the user or a recipe says how instructions become text.
-    pub style_is_given: bool,
+    pub given: Given,
+}
+
+/// What the user or a recipe says of how instructions become ids.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    pub prompt_style: bool,
+    pub special_tokens: bool,
 }
 
 /// The configuration of a training run.
@@ -65,13 +71,21 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Resolved> {
         }
         config.data.clear();
     }
-    let is_given = |key: &str| given.iter().any(|given| given == key);
-    let style_is_given = args.prompt_style.is_some() || is_given("prompt_style");
-    if !style_is_given {
-        config.prompt_style = about(&config.model).style(None);
+    let in_recipe = |key: &str| given.iter().any(|given| given == key);
+    let given = Given {
+        prompt_style: args.prompt_style.is_some() || in_recipe("prompt_style"),
+        special_tokens: args.special_tokens.is_some() || in_recipe("special_tokens"),
+    };
+    // Opening the model says it again, for one that is not on this machine yet.
+    let known = about(&config.model);
+    if !given.prompt_style {
+        config.prompt_style = known.style(None);
+    }
+    if !given.special_tokens {
+        config.special_tokens = known.special_tokens;
     }
     config.validate()?;
-    Ok(Resolved { style_is_given: args.prompt_style.is_some() || is_given("prompt_style"), config, recipe })
+    Ok(Resolved { config, recipe, given })
 }
 
 /// The model that the first of all trainings of a model started from, as far as this machine knows without asking.

@@ -6,6 +6,7 @@ mod shape;
 
 use std::path::Path;
 
+use gptune_json::{NoText, kind};
 use serde_json::{Map, Value};
 
 use crate::DataError;
@@ -23,6 +24,8 @@ pub struct Example {
     pub has_output: bool,
     /// The entry's place in its file, counting from 0.
     pub index: usize,
+    /// Its line, counting from 1, in a file with an entry a line.
+    pub line: Option<usize>,
     /// The entry as it stood in the file, with every further key, in the file's order.
     pub entry: Map<String, Value>,
 }
@@ -103,7 +106,7 @@ impl Dataset {
         }
         let mut examples = Vec::with_capacity(entries.len());
         for json::Entry { index, line, value } in entries {
-            match example(value, index, options) {
+            match example(value, (index, line), options) {
                 Ok(example) => examples.push(example),
                 Err((entry, problem)) => bad.push(BadEntry { index, line, problem, entry }),
             }
@@ -112,11 +115,8 @@ impl Dataset {
         if let Some(problem) = shape::of_all(&bad, total) {
             return Err(DataError::OtherShape { origin: origin.to_owned(), problem });
         }
-        if !bad.is_empty() && !options.skip_bad {
+        if examples.is_empty() || !bad.is_empty() && !options.skip_bad {
             return Err(DataError::Entries { origin: origin.to_owned(), bad, total, remedy: "--skip-bad" });
-        }
-        if examples.is_empty() {
-            return Err(DataError::Empty { origin: origin.to_owned() });
         }
         Ok(Self { origin: origin.to_owned(), examples, skipped: bad })
     }
@@ -136,7 +136,7 @@ impl Example {
         let keys = [("instruction", instruction), ("input", input), ("output", output)];
         let entry = keys.map(|(key, text)| (key.to_owned(), Value::from(text))).into_iter().collect();
         let [instruction, input, output] = [instruction, input, output].map(str::to_owned);
-        Self { instruction, input, output, has_output: true, index: 0, entry }
+        Self { instruction, input, output, has_output: true, index: 0, line: None, entry }
     }
 }
 
@@ -144,7 +144,7 @@ impl BadEntry {
     /// An example that cannot be used, and why.
     #[must_use]
     pub fn new(example: &Example, problem: String) -> Self {
-        Self { index: example.index, line: None, problem, entry: Value::Object(example.entry.clone()) }
+        Self { index: example.index, line: example.line, problem, entry: Value::Object(example.entry.clone()) }
     }
 
     /// `entry 3`, with its line if it has one.
@@ -162,12 +162,16 @@ impl BadEntry {
         let line = serde_json::json!({
             "data": origin, "entry": self.index, "problem": self.problem, "content": self.entry,
         });
-        crate::python_json::to_line(&line)
+        gptune_json::to_line(&line)
     }
 }
 
 /// An example, or the entry again with what is wrong with it.
-fn example(value: Value, index: usize, options: ReadOptions) -> Result<Example, (Value, String)> {
+fn example(
+    value: Value,
+    (index, line): (usize, Option<usize>),
+    options: ReadOptions,
+) -> Result<Example, (Value, String)> {
     let Value::Object(entry) = value else {
         let problem = format!("expected an object, found {}", kind(&value));
         return Err((value, problem));
@@ -175,10 +179,13 @@ fn example(value: Value, index: usize, options: ReadOptions) -> Result<Example, 
     let text = |key: &str| match entry.get(key) {
         None => Ok(None),
         Some(Value::Null) if key == "input" => Ok(None),
-        Some(Value::String(text)) => {
-            json::checked(text).map(|text| Some(text.to_owned())).map_err(|problem| format!("'{key}' {problem}"))
-        }
-        Some(other) => Err(format!("'{key}' is {}, expected a string", kind(other))),
+        Some(value) => match value.as_str().map(gptune_json::text) {
+            Some(Ok(text)) => Ok(Some(text.to_owned())),
+            Some(Err(NoText::Surrogate(digits))) => {
+                Err(format!("'{key}' has a lone surrogate, \\u{digits}, which is half of a character"))
+            }
+            Some(Err(NoText::Number(_))) | None => Err(format!("'{key}' is {}, expected a string", kind(value))),
+        },
     };
     let read = || {
         let instruction = text("instruction")?.ok_or_else(|| shape::without("instruction", &entry))?;
@@ -191,20 +198,9 @@ fn example(value: Value, index: usize, options: ReadOptions) -> Result<Example, 
     };
     match read() {
         Ok((instruction, input, output, has_output)) => {
-            Ok(Example { instruction, input, output, has_output, index, entry })
+            Ok(Example { instruction, input, output, has_output, index, line, entry })
         }
         Err(problem) => Err((Value::Object(entry), problem)),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }
 
@@ -221,7 +217,9 @@ mod tests {
         let array = r#"[{"instruction":"a","input":"b","output":"c","kind":"x"}, {"instruction":"d","output":"e"}]"#;
         let lines = "{\"instruction\":\"a\",\"input\":\"b\",\"output\":\"c\",\"kind\":\"x\"}\n\n{\"instruction\":\"d\",\"output\":\"e\"}\n";
         let array = Dataset::parse("a", array.as_bytes()).unwrap().examples;
-        assert_eq!(array, Dataset::parse("l", lines.as_bytes()).unwrap().examples);
+        let mut lines = Dataset::parse("l", lines.as_bytes()).unwrap().examples;
+        assert_eq!(lines.iter_mut().map(|example| example.line.take()).collect::<Vec<_>>(), [Some(1), Some(3)]);
+        assert_eq!(array, lines);
         assert_eq!(array[0].entry["kind"], "x");
         assert_eq!(array[1].input, "");
     }
@@ -269,6 +267,15 @@ mod tests {
     }
 
     #[test]
+    fn data_of_which_nothing_is_left_say_why() {
+        let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
+        let text = br#"[{"instruction":"a","output":5},{"instruction":"a","output":6}]"#;
+        let message = Dataset::parse_with("x", text, options).unwrap_err().to_string();
+        assert!(message.contains("2 of 2 entries cannot be used: entry 0: 'output' is a number"), "{message}");
+        assert!(message.contains("or give other data") && !message.contains("--skip-bad"), "{message}");
+    }
+
+    #[test]
     fn bad_lines_are_entries_too() {
         let good = "{\"instruction\":\"a\",\"output\":\"b\"}";
         let text = format!("{good}\n{{\"instruction\": \"a\" \"b\"}}\n\n{good}\n5\n");
@@ -287,7 +294,7 @@ mod tests {
         let text = r#"[{"instruction":"a","output":"NaN","score":NaN,"low":-Infinity,"odd":"x\ud83d!"}]"#;
         let examples = read(text);
         assert_eq!(examples[0].output, "NaN");
-        let back = crate::to_python_json(&Value::Object(examples[0].entry.clone()));
+        let back = gptune_json::to_lines(&Value::Object(examples[0].entry.clone()));
         // print(json.dumps(json.loads(text)[0], indent=4)) in Python 3.11.
         assert_eq!(
             back,
@@ -298,6 +305,10 @@ mod tests {
             error(r#"[{"instruction":"a","output":"b\udc00"}]"#)
                 .contains("entry 0: 'output' has a lone surrogate, \\udc00")
         );
+        assert!(
+            error(r#"[{"instruction":"a","output":18446744073709551617}]"#).contains("'output' is a number, expected")
+        );
+        assert_eq!(read(r#"[{"instruction":"a","output":"b","far":1e999}]"#).len(), 1);
         assert!(error("[{\"instruction\":\"a\",\n\"output\":NaN,}]").contains("line 2, column 14"));
         assert!(error("[{\"a\":NaN,\"b\":\"\\ud83d\",\"c\":oops}]").contains("line 1, column 28"));
         assert!(error("[{NaN:1}]").contains("line 1, column 3"));
@@ -317,6 +328,8 @@ mod tests {
         let count = |text: &str| Dataset::parse("x", text.as_bytes()).unwrap().examples.len();
         assert_eq!(count(&format!("{{\"data\": {list}}}")), 2);
         assert_eq!(count(&format!("{{\n \"version\": 1,\n \"rows\": {list}\n}}")), 2);
+        let message = error(&format!("{{\"data\": [{},5]}}", &list[1..list.len() - 1]));
+        assert!(message.contains("entry 2: expected an object, found a number"), "{message}");
         assert_eq!(count("{\n \"instruction\": \"a\",\n \"output\": \"b\"\n}"), 1);
         let message = error(&format!("{{\"train\": {list}, \"test\": {list}}}"));
         assert!(message.contains("'train', 'test'"), "{message}");

@@ -195,9 +195,7 @@ pub fn unfit(
 pub struct Preflight {
     /// Longest example in tokens.
     pub longest: usize,
-    /// Training examples whose end-of-text target the cut to the longest allowed length removes.
-    pub cut: usize,
-    /// Training examples of which that cut leaves no token of the response.
+    /// Training examples of which the cut to the longest allowed length leaves no token of the response.
     pub without_response: usize,
     /// Places of test and validation examples whose instruction and input occur in the training
     /// part.
@@ -213,14 +211,10 @@ pub fn preflight(examples: &[Example], encoded: &[EncodedExample], split: &Split
     };
     let trained: HashSet<_> = split.train.clone().map(question).collect();
     let held_out = split.test.clone().chain(split.val.clone());
-    let count = |test: fn(&EncodedExample, usize) -> bool| {
-        split.train.clone().filter(|&place| test(&encoded[place], max_length)).count()
-    };
     Preflight {
         longest: encoded.iter().map(|example| example.ids.len()).max().unwrap_or(0),
-        cut: count(|example, longest| example.ids.len() > longest),
-        // The last target kept is at position `longest`.
-        without_response: count(|example, longest| example.prompt_len > longest),
+        // The last target kept is at position `max_length`.
+        without_response: encoded[split.train.clone()].iter().filter(|one| one.prompt_len > max_length).count(),
         leaks: held_out.filter(|&place| trained.contains(&question(place))).collect(),
     }
 }

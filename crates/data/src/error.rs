@@ -42,6 +42,9 @@ pub enum DataError {
         /// The setting that leaves them out.
         remedy: &'static str,
     },
+    /// Several files that cannot be used, each for entries of its own.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and "))]
+    Files(Vec<DataError>),
     /// The file is JSON, and no list of instructions.
     #[error("{origin}: {problem}")]
     OtherShape {
@@ -166,12 +169,14 @@ pub enum DataError {
 const LISTED: usize = 20;
 
 fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: &str) -> String {
+    let advice = |which: &str, them: &str| {
+        if bad.len() >= total {
+            return format!("mend {them}, or give other data");
+        }
+        format!("mend or remove {which}, or leave {them} out with {remedy}")
+    };
     if let [entry] = bad {
-        let place = entry.place();
-        return format!(
-            "{origin}, {place}: {}; mend or remove that entry, or leave it out with {remedy}",
-            entry.problem
-        );
+        return format!("{origin}, {}: {}; {}", entry.place(), entry.problem, advice("that entry", "it"));
     }
     let list: Vec<String> =
         bad.iter().take(LISTED).map(|entry| format!("{}: {}", entry.place(), entry.problem)).collect();
@@ -180,9 +185,9 @@ fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: &str) -> String
         more => format!("; and {more} more"),
     };
     format!(
-        "{origin}: {} of {total} entries cannot be used: {}{more}; mend or remove them, or leave them out with {remedy} \
-         (entries count from 0)",
+        "{origin}: {} of {total} entries cannot be used: {}{more}; {} (entries count from 0)",
         bad.len(),
-        list.join("; ")
+        list.join("; "),
+        advice("them", "them")
     )
 }

@@ -20,7 +20,6 @@ mod error;
 mod loader;
 mod order;
 mod prompt;
-mod python_json;
 mod split;
 mod tokenizer;
 
@@ -31,6 +30,5 @@ pub use error::DataError;
 pub use loader::{BatchIter, Loader};
 pub use order::{Mt19937, Order, OrderStream};
 pub use prompt::PromptStyle;
-pub use python_json::to_python_json;
 pub use split::{Fractions, Part, Split};
 pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

@@ -32,7 +32,7 @@ impl<'a> Loader<'a> {
             let remedy = if shuffle {
                 "add data, lower --batch-size, or raise --train-limit if you gave one"
             } else {
-                "add data: of ten examples one is for testing, and the last ones are for validation"
+                "choose another --split, or add data"
             };
             return Err(DataError::PartTooSmall { part: part.name(), examples: examples.len(), total, needed, remedy });
         }
@@ -55,6 +55,12 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn examples(&self) -> &'a [EncodedExample] {
         self.examples
+    }
+
+    /// How many of them are longer than a row may be, and lose their end with the token that ends it.
+    #[must_use]
+    pub fn cut(&self) -> usize {
+        self.examples.iter().filter(|example| example.ids.len() > self.collator.max_length).count()
     }
 
     /// Starts an iteration, which draws from `stream`.
@@ -121,6 +127,9 @@ mod tests {
         let val = Loader::new(Part::Val, &examples, 8, COLLATOR, 19).unwrap();
         let widths: Vec<_> = val.iter(&mut stream).map(|batch| (batch.rows, batch.width)).collect();
         assert_eq!(widths, [(8, 8), (8, 16), (3, 19)]);
+        assert_eq!(val.cut(), 0);
+        let short = Loader::new(Part::Val, &examples, 8, Collator { max_length: 17, ..COLLATOR }, 19).unwrap();
+        assert_eq!(short.cut(), 2);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Tokenizer {
     /// Tokens that text never becomes unless it is asked for, in the order of their ids.
     added: Vec<Added>,
     end_of_text: u32,
+    /// The tokens that files say end a text, and the files; the first goes before the others.
+    declared: Vec<(&'static str, u32)>,
     /// What is the model's own; none for GPT-2's.
     own: Option<Own>,
 }
@@ -71,8 +73,6 @@ struct Own {
     normalizes: bool,
     /// Whether texts are cut by GPT-2's expression.
     cuts_like_gpt2: bool,
-    /// The end-of-text token that the files name.
-    declared_end: Option<u32>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -104,7 +104,8 @@ impl Tokenizer {
         for token in &added {
             byte_lengths[token.id as usize] = u32::try_from(token.content.len()).unwrap_or(u32::MAX);
         }
-        Self { plain, full: OnceLock::new(), tokens, byte_lengths, merges, added, end_of_text, own: None }
+        let (full, declared) = (OnceLock::new(), vec![("GPT-2's tokenizer", end_of_text)]);
+        Self { plain, full, tokens, byte_lengths, merges, added, end_of_text, declared, own: None }
     }
 
     /// Encodes a text. No text ever becomes a special token: a literal `<|endoftext|>` is encoded
@@ -237,32 +238,29 @@ impl Tokenizer {
         &self.merges
     }
 
-    /// Takes another end of text: the id that a model's configuration gives. Says so if the tokenizer's files name
-    /// another one.
+    /// Takes another end of text: the id that a model's configuration gives. Says in sentences which files name another
+    /// one.
     ///
     /// # Errors
     ///
     /// [`DataError::NoEndOfText`] if the id is none of the vocabulary, or neither names one.
-    pub fn ending_with(mut self, configured: Option<u32>) -> Result<(Self, Option<String>), DataError> {
-        let declared = match &self.own {
-            None => Some(self.end_of_text),
-            Some(own) => own.declared_end,
-        };
-        let Some(id) = configured.or(declared) else {
+    pub fn ending_with(mut self, configured: Option<u32>) -> Result<(Self, Vec<String>), DataError> {
+        let first = self.declared.first().copied();
+        let Some((who, id)) = configured.map(|id| ("config.json", id)).or(first) else {
             let problem = "neither config.json ('eos_token_id') nor the tokenizer's files ('eos_token') name one";
             return Err(DataError::NoEndOfText { origin: self.origin().to_owned(), problem: problem.to_owned() });
         };
         let Some(Some(token)) = self.tokens.get(id as usize) else {
-            let problem =
-                format!("config.json says {id}, and the tokenizer has no such token among {}", self.tokens.len());
+            let problem = format!("{who} says {id}, and the tokenizer has no such token among {}", self.tokens.len());
             return Err(DataError::NoEndOfText { origin: self.origin().to_owned(), problem });
         };
-        let note = declared.filter(|&declared| declared != id).map(|declared| {
-            let other = self.tokens.get(declared as usize).cloned().flatten().unwrap_or_default();
-            format!("config.json ends texts with token {id}, '{token}', and the tokenizer's files name {declared}, '{other}'; {id} is used")
-        });
+        let note = |&(file, other): &(&str, u32)| {
+            let named = self.tokens.get(other as usize).and_then(Option::as_deref).unwrap_or_default();
+            format!("{who} ends texts with token {id}, '{token}', and {file} names {other}, '{named}'; {id} is used")
+        };
+        let notes = self.declared.iter().filter(|(_, other)| *other != id).map(note).collect();
         self.end_of_text = id;
-        Ok((self, note))
+        Ok((self, notes))
     }
 
     /// The tokenizer of a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`; none if
@@ -306,11 +304,11 @@ mod tests {
     #[test]
     fn the_end_of_text_is_the_configurations() {
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let (tokenizer, note) = tokenizer.ending_with(Some(50_256)).unwrap();
-        assert_eq!((tokenizer.end_of_text(), note), (50_256, None));
-        let (tokenizer, note) = tokenizer.ending_with(Some(0)).unwrap();
-        assert_eq!(tokenizer.end_of_text(), 0);
-        assert!(note.unwrap().contains("token 0, '!'"));
+        let (tokenizer, notes) = tokenizer.ending_with(Some(50_256)).unwrap();
+        assert_eq!((tokenizer.end_of_text(), notes), (50_256, Vec::new()));
+        let (tokenizer, notes) = tokenizer.ending_with(Some(0)).unwrap();
+        assert_eq!((tokenizer.end_of_text(), notes.len()), (0, 1));
+        assert!(notes[0].contains("token 0, '!'"), "{notes:?}");
         assert!(tokenizer.ending_with(Some(50_257)).unwrap_err().to_string().contains("50257"));
     }
 }

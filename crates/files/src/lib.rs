@@ -14,26 +14,30 @@
 //! ```
 //!
 //! A name that outlives a power failure then stands for contents that do: the file is synced before it is renamed, and
-//! the folder afterwards. What is not committed leaves nothing behind. Every crate that writes files does it here.
+//! the folder afterwards. What is not committed leaves nothing behind, and a program that a signal ends calls
+//! [`abandon`] for the same. Every crate that writes files does it here. [`NewFolder`] is the same for a folder.
+
+mod folder;
+mod unfinished;
 
 use std::{
     fs::{self, File},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
 };
+
+pub use folder::NewFolder;
+pub use unfinished::abandon;
+
+use unfinished::Unfinished;
 
 /// A file that is being written under a name of its own, beside the one that it is going to have.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
-    temporary: PathBuf,
+    temporary: Unfinished,
     path: PathBuf,
 }
-
-/// Told apart within a process by this number, and between processes by theirs.
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl NewFile {
     /// Starts a file that will be `path`. Its mode is the one that the umask gives to a new file.
@@ -42,22 +46,16 @@ impl NewFile {
     ///
     /// What the operating system says, such as that there is no such folder.
     pub fn create(path: &Path) -> io::Result<Self> {
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let temporary = path.with_file_name(format!(".writing-{}-{number}", process::id()));
-            match File::options().read(true).write(true).create_new(true).open(&temporary) {
-                Ok(file) => return Ok(Self { file, temporary, path: path.to_owned() }),
-                // Left by a process of the same number that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (file, temporary) =
+            Unfinished::create(folder, |name| File::options().read(true).write(true).create_new(true).open(name))?;
+        Ok(Self { file, temporary, path: path.to_owned() })
     }
 
     /// Its name until it is committed, for writers that open files themselves.
     #[must_use]
     pub fn temporary(&self) -> &Path {
-        &self.temporary
+        self.temporary.path()
     }
 
     /// Syncs the file, gives it its name, replacing what had that, and syncs the folder.
@@ -67,18 +65,11 @@ impl NewFile {
     /// What the operating system says; the file under the final name is then what it was.
     pub fn commit(self) -> io::Result<()> {
         // Opened anew, because a writer that was given the name may have replaced the file.
-        let written = File::options().write(true).open(&self.temporary)?;
+        let written = File::options().write(true).open(self.temporary())?;
         written.set_permissions(self.file.metadata()?.permissions())?;
         written.sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
+        fs::rename(self.temporary(), &self.path)?;
         sync_folder_of(&self.path)
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // After a commit there is none of that name; otherwise it is worthless.
-        let _ = fs::remove_file(&self.temporary);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gptune_json::{Fault, NoText, kind};
 use serde_json::{Map, Value};
 
 use crate::ScoreError;
@@ -52,7 +53,7 @@ impl Responses {
     /// [`ScoreError::Empty`].
     pub fn parse(origin: &str, bytes: &[u8]) -> Result<Self, ScoreError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let values: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| json_error(origin, &error))?;
+        let values: Vec<Value> = gptune_json::read(bytes).map_err(|fault| json_error(origin, fault))?;
         if values.is_empty() {
             return Err(ScoreError::Empty { origin: origin.to_owned() });
         }
@@ -72,19 +73,16 @@ impl Responses {
     }
 }
 
-fn json_error(origin: &str, error: &serde_json::Error) -> ScoreError {
-    let message = error.to_string();
-    // serde_json appends the position, which the sentence has already.
-    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-    ScoreError::Json { origin: origin.to_owned(), line: error.line().max(1), column: error.column().max(1), message }
+fn json_error(origin: &str, Fault { line, column, message }: Fault) -> ScoreError {
+    ScoreError::Json { origin: origin.to_owned(), line, column: column.max(1), message }
 }
 
 fn answered(value: Value) -> Result<Answered, String> {
     let Value::Object(mut entry) = value else {
-        return Err(format!("expected an object, found {}", name_of(&value)));
+        return Err(format!("expected an object, found {}", kind(&value)));
     };
     // Data may use the key for something else, and is answered all the same.
-    let kind = entry.get("kind").and_then(Value::as_str).map(str::to_owned);
+    let kind = entry.get("kind").and_then(|kind| gptune_json::text(kind.as_str()?).ok()).map(str::to_owned);
     let input = if entry.contains_key("input") { take(&mut entry, "input")? } else { String::new() };
     Ok(Answered {
         instruction: take(&mut entry, "instruction")?,
@@ -96,20 +94,12 @@ fn answered(value: Value) -> Result<Answered, String> {
 }
 
 fn take(entry: &mut Map<String, Value>, key: &str) -> Result<String, String> {
-    match entry.remove(key) {
-        None => Err(format!("has no '{key}'")),
-        Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(format!("'{key}' is {}, expected a string", name_of(&other))),
-    }
-}
-
-fn name_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+    let value = entry.remove(key).ok_or_else(|| format!("has no '{key}'"))?;
+    match value.as_str().map(gptune_json::text) {
+        Some(Ok(text)) => Ok(text.to_owned()),
+        Some(Err(NoText::Surrogate(digits))) => {
+            Err(format!("'{key}' has a lone surrogate, \\u{digits}, which is half of a character"))
+        }
+        Some(Err(NoText::Number(_))) | None => Err(format!("'{key}' is {}, expected a string", kind(&value))),
     }
 }

@@ -2,7 +2,7 @@
 
 use gptune_data::{
     BadEntry, Collator, DataError, Dataset, EncodedExample, Example, Lengths, Loader, Mt19937, Part, Preflight, Split,
-    Tokenizer, preflight, unfit,
+    Tokenizer, TooLong, Unfit, preflight, unfit,
 };
 
 use crate::TrainConfig;
@@ -64,7 +64,8 @@ pub struct Prepared {
 
 impl Prepared {
     /// Encodes and checks data as `config` asks for it; `progress` is called with 1 after each
-    /// example. Sequences are cut to `config.max_length`, which the caller has limited to the model's context. A prompt
+    /// example. Entries that a dataset skipped are refused too, unless `config.skip_bad`, so that one reading finds all
+    /// that is wrong. Sequences are cut to `config.max_length`, which the caller has limited to the model's context. A prompt
     /// that reaches the context is refused, and with masked instructions one that reaches
     /// `config.max_length` and would leave a sequence without a target.
     ///
@@ -91,12 +92,21 @@ impl Prepared {
                 let origins: Vec<String> = datasets.iter().flatten().map(|dataset| dataset.origin.clone()).collect();
                 let mut all = (Vec::new(), Vec::new());
                 let mut sizes = [0; 3];
+                let mut faults = Vec::new();
                 for (size, dataset) in sizes.iter_mut().zip(datasets) {
                     let Some(dataset) = dataset else { continue };
-                    let (examples, encoded) = fit(dataset)?;
-                    *size = examples.len();
-                    all.0.extend(examples);
-                    all.1.extend(encoded);
+                    match fit(dataset) {
+                        Ok((examples, encoded)) => {
+                            *size = examples.len();
+                            all.0.extend(examples);
+                            all.1.extend(encoded);
+                        }
+                        Err(fault @ DataError::Entries { .. }) => faults.push(fault),
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                if !faults.is_empty() {
+                    return Err(DataError::Files(faults));
                 }
                 let [train, test, val] = sizes;
                 (origins.join(", "), all, Split::of_sizes(train, test, val))
@@ -148,21 +158,27 @@ fn fitting(
     let lengths =
         Lengths { max_length: config.max_length, context: target.context, mask_instructions: config.mask_instructions };
     let unfit = unfit(&dataset.examples, &encoded, &encoder, lengths, config.too_long);
-    let may_leave_out =
-        |too_long| if too_long { config.too_long == gptune_data::TooLong::Skip } else { config.skip_bad };
-    let entry = |unfit: &gptune_data::Unfit| {
-        let example = &dataset.examples[unfit.place];
-        BadEntry::new(example, unfit.problem.clone())
-    };
-    let refused: Vec<_> = unfit.iter().filter(|unfit| !may_leave_out(unfit.too_long)).collect();
-    if !refused.is_empty() {
-        let remedy = if refused.iter().all(|unfit| unfit.too_long) { "--too-long skip" } else { "--skip-bad" };
-        let bad = refused.into_iter().map(entry).collect();
-        return Err(DataError::Entries { origin: dataset.origin, bad, total: dataset.examples.len(), remedy });
+    let may_leave_out = |too_long| if too_long { config.too_long == TooLong::Skip } else { config.skip_bad };
+    let total = dataset.examples.len() + dataset.skipped.len();
+    let entry = |unfit: &Unfit| BadEntry::new(&dataset.examples[unfit.place], unfit.problem.clone());
+    // All that cannot be used, with whether it may be left out.
+    let unreadable = dataset.skipped.iter().map(|entry| (entry.clone(), false));
+    let mut bad: Vec<(BadEntry, bool)> = unreadable.chain(unfit.iter().map(|one| (entry(one), one.too_long))).collect();
+    bad.sort_by_key(|(entry, _)| entry.index);
+    let refused = bad.iter().any(|&(_, too_long)| !may_leave_out(too_long));
+    if refused || bad.len() == total {
+        // Nothing is left, or there are some that have to stay.
+        bad.retain(|&(_, too_long)| !refused || !may_leave_out(too_long));
+        let some = |kind: bool| bad.iter().any(|&(_, too_long)| too_long == kind);
+        let remedy = match (some(true), some(false)) {
+            (true, true) => "--too-long skip and --skip-bad",
+            (true, false) => "--too-long skip",
+            (false, _) => "--skip-bad",
+        };
+        let bad = bad.into_iter().map(|(entry, _)| entry).collect();
+        return Err(DataError::Entries { origin: dataset.origin, bad, total, remedy });
     }
-    let left = |entry: BadEntry| LeftOut { origin: dataset.origin.clone(), entry };
-    left_out.extend(dataset.skipped.iter().cloned().map(left));
-    left_out.extend(unfit.iter().map(entry).map(left));
+    left_out.extend(bad.into_iter().map(|(entry, _)| LeftOut { origin: dataset.origin.clone(), entry }));
     let mut places = unfit.iter().map(|unfit| unfit.place).peekable();
     let mut keep =
         (0..dataset.examples.len()).map(|place| places.next_if_eq(&place).is_none()).collect::<Vec<_>>().into_iter();

@@ -1,6 +1,6 @@
 //! Answers to instructions.
 
-use gptune_data::{DataError, Encoder, Example, PromptStyle, Tokenizer, to_python_json};
+use gptune_data::{DataError, Encoder, Example, PromptStyle, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2};
 use serde_json::Value;
 
@@ -104,5 +104,5 @@ pub fn responses_json<'a>(answered: impl IntoIterator<Item = (&'a Example, &'a s
         entry.insert("model_response".to_owned(), Value::from(response));
         Value::Object(entry)
     });
-    to_python_json(&Value::Array(entries.collect()))
+    gptune_json::to_lines(&Value::Array(entries.collect()))
 }

@@ -53,9 +53,9 @@ impl Checkpoint for Box<dyn Checkpoint> {
     }
 }
 
-/// Makes the methods of a file's own type those of a checkpoint.
+/// Makes the methods of a file's own type those of a checkpoint, with further ones in braces.
 macro_rules! is_checkpoint {
-    ($($file:ty),*) => {$(
+    ($($file:ty $({ $($further:tt)* })?),*) => {$(
         impl Checkpoint for $file {
             fn path(&self) -> &Path {
                 self.path()
@@ -72,45 +72,33 @@ macro_rules! is_checkpoint {
             fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
                 self.read(name).map_err(WeightsError::from)
             }
+
+            $($($further)*)?
         }
     )*};
 }
 
-is_checkpoint!(SafetensorsFile, PickleFile);
-
-impl Checkpoint for GgufGpt2 {
-    fn path(&self) -> &Path {
-        self.path()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.names().map(str::to_owned).collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shape(name).map(<[usize]>::to_vec)
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        self.read(name).map_err(WeightsError::from)
-    }
-
+is_checkpoint!(SafetensorsFile, PickleFile, GgufGpt2 {
     fn own_name(&self, name: &str) -> String {
         self.tensor(name)
     }
-}
+});
 
 /// A checkpoint under Hugging Face's names and in its layouts, whatever wrapped it and whether it has these names, the
 /// book's or nanoGPT's.
-pub(crate) fn under_common_names(file: impl Checkpoint + 'static) -> Box<dyn Checkpoint> {
-    let file = Unwrapped::around(Box::new(file));
-    if BookCheckpoint::is_one(&file) {
+///
+/// # Errors
+///
+/// As [`Unwrapped::around`].
+pub(crate) fn under_common_names(file: impl Checkpoint + 'static) -> Result<Box<dyn Checkpoint>, WeightsError> {
+    let file = Unwrapped::around(Box::new(file))?;
+    Ok(if BookCheckpoint::is_one(&file) {
         Box::new(BookCheckpoint::new(file))
     } else if NanoGpt::is_one(&file) {
         Box::new(NanoGpt::new(file))
     } else {
         file
-    }
+    })
 }
 
 /// OpenAI's original release: a TensorFlow checkpoint under names of its own.

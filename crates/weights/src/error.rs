@@ -59,6 +59,14 @@ pub enum WeightsError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The index of a model in parts does not lead to them.
+    #[error("{path} cannot be followed: {problem}")]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The file is shorter or longer than its header says.
     #[error(
         "{path} is {actual} bytes long and its header promises {expected}: the file was cut or damaged; fetch it again"

@@ -179,6 +179,16 @@ impl ModelFolder {
     /// Compares the head with the embedding before the configuration may say that they are one.
     fn checked(mut config: Gpt2Config, file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
         let mut notes = Vec::new();
+        let stored = file.names();
+        let tokens = stored.iter().find(|tensor| names::parameter(tensor) == Some(names::TOKENS));
+        if let Some((name, actual)) = tokens.and_then(|name| Some((name, file.shape(name)?))) {
+            // Before a tokenizer is blamed for a vocabulary that only the configuration names.
+            let expected = vec![config.vocab_size, config.n_embd];
+            if actual != expected {
+                let (path, name) = (file.path().to_owned(), file.own_name(name));
+                return Err(WeightsError::Shape { path, name, expected, actual });
+            }
+        }
         if config.tie_word_embeddings && own_head(file.as_ref())? == Some(true) {
             config.tie_word_embeddings = false;
             notes.push(format!(
@@ -272,12 +282,12 @@ type Sizes = BTreeMap<String, usize>;
 fn open_file(path: &Path) -> Result<(Box<dyn Checkpoint>, Sizes), WeightsError> {
     let mut sizes = Sizes::new();
     let file = match Format::of(path)? {
-        Format::Safetensors => under_common_names(SafetensorsFile::open(path)?),
-        Format::Index => under_common_names(Sharded::open(path)?),
+        Format::Safetensors => under_common_names(SafetensorsFile::open(path)?)?,
+        Format::Index => under_common_names(Sharded::open(path)?)?,
         Format::Pickle => {
             let file = PickleFile::open(path)?;
             sizes.clone_from(file.sizes());
-            under_common_names(file)
+            under_common_names(file)?
         }
         Format::Gguf => Box::new(GgufGpt2::new(GgufFile::open(path)?)?),
         Format::Bundle => Box::new(OpenAiCheckpoint::open(&path.with_extension(""))?),

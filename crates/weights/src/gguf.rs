@@ -32,6 +32,8 @@ pub use write::{GgufModel, write_gguf};
 
 /// Key of the prompt style that gptune remembers.
 const PROMPT_STYLE: &str = "gptune.prompt_style";
+/// Key of whether text that reads like an added token became that token in training.
+const SPECIAL_TOKENS: &str = "gptune.special_tokens";
 /// What a file starts with.
 const MAGIC: &[u8; 4] = b"GGUF";
 /// The version that is written.

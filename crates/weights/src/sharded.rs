@@ -31,7 +31,7 @@ struct Index {
 
 impl Index {
     fn read(path: &Path) -> Result<Self, WeightsError> {
-        let not = |problem| WeightsError::NotSafetensors { path: path.to_owned(), problem };
+        let not = |problem| WeightsError::Index { path: path.to_owned(), problem };
         let text = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
         let index: Self =
             serde_json::from_slice(&text).map_err(|error| not(format!("it is not an index of shards ({error})")))?;
@@ -78,7 +78,7 @@ impl Sharded {
             };
             if files[place].shape(&tensor).is_none() {
                 let problem = format!("it says that '{tensor}' is in {name}, and it is not");
-                return Err(WeightsError::NotSafetensors { path: index.to_owned(), problem });
+                return Err(WeightsError::Index { path: index.to_owned(), problem });
             }
             places.insert(tensor, place);
         }
@@ -91,7 +91,7 @@ fn open_shard(index: &Path, name: &str) -> Result<Box<dyn Checkpoint>, WeightsEr
     let path = index.with_file_name(name);
     if !path.is_file() {
         let problem = format!("it names {name}, which is not beside it; fetch or copy that file too");
-        return Err(WeightsError::NotSafetensors { path: index.to_owned(), problem });
+        return Err(WeightsError::Index { path: index.to_owned(), problem });
     }
     if let Some(what) = wrong_kind::of_contents(&path) {
         return Err(WeightsError::WrongKind { path, what });

@@ -20,18 +20,22 @@ pub(crate) struct Unwrapped {
 
 impl Unwrapped {
     /// The checkpoint itself if nothing was put before its names.
-    pub(crate) fn around(inner: Box<dyn Checkpoint>) -> Box<dyn Checkpoint> {
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Twice`] if two tensors have one bare name.
+    pub(crate) fn around(inner: Box<dyn Checkpoint>) -> Result<Box<dyn Checkpoint>, WeightsError> {
         let (mut names, mut wrapper) = (BTreeMap::new(), String::new());
         for name in inner.names() {
             let bare = bare(&name);
             if bare.len() < name.len() {
                 name[..name.len() - bare.len()].clone_into(&mut wrapper);
             }
-            // Two of one name: the second keeps its own, which no model knows.
-            let key = if names.contains_key(bare) { name.clone() } else { bare.to_owned() };
-            names.insert(key, name);
+            if let Some(first) = names.insert(bare.to_owned(), name.clone()) {
+                return Err(WeightsError::Twice { path: inner.path().to_owned(), first, second: name });
+            }
         }
-        if wrapper.is_empty() { inner } else { Box::new(Self { inner, names, wrapper }) }
+        Ok(if wrapper.is_empty() { inner } else { Box::new(Self { inner, names, wrapper }) })
     }
 }
 

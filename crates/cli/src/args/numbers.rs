@@ -9,6 +9,12 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Tokens of a sequence: one to see and one to predict.
+pub(super) fn length(text: &str) -> Result<usize, String> {
+    let length = text.parse::<usize>().ok().filter(|&length| length >= 2);
+    length.ok_or_else(|| "it has to be a whole number from 2 up".to_owned())
+}
+
 /// A finite number that fits a test.
 fn number(text: &str, fits: impl Fn(f64) -> bool, wanted: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && fits(*number));

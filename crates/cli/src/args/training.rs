@@ -8,7 +8,7 @@ use gptune_train::Precision;
 
 use super::{
     SizeArgs,
-    numbers::{count, from_0, name, positive, share},
+    numbers::{count, from_0, length, name, positive, share},
 };
 
 const MODEL: &str = "Model and run";
@@ -82,7 +82,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub mask_instructions: Option<bool>,
     /// Longest sequence in tokens [default: 1024, or the model's context if that is shorter]
-    #[arg(long, help_heading = DATA, value_parser = count)]
+    #[arg(long, help_heading = DATA, value_parser = length)]
     pub max_length: Option<usize>,
     /// Keep only the first N training examples
     #[arg(long, help_heading = DATA, value_name = "N")]
@@ -107,25 +107,25 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = OPTIMISATION, value_name = "N", value_parser = count)]
     pub grad_accum: Option<usize>,
     /// Scale gradients down to this norm over all parameters, 0 for never [default: 0]
-    #[arg(long, help_heading = OPTIMISATION, value_name = "X", allow_negative_numbers = true, value_parser = from_0)]
+    #[arg(long, help_heading = OPTIMISATION, value_name = "X", value_parser = from_0)]
     pub max_grad_norm: Option<f64>,
     /// Learning rate [default: 5e-5; 2e-4 for nano and what was trained from it]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = positive)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = positive)]
     pub lr: Option<f64>,
     /// Decoupled weight decay [default: 0.1]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = from_0)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = from_0)]
     pub weight_decay: Option<f64>,
     /// AdamW's first decay rate [default: 0.9]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = share)]
     pub beta_1: Option<f64>,
     /// AdamW's second decay rate [default: 0.999]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = share)]
     pub beta_2: Option<f64>,
     /// AdamW's epsilon [default: 1e-8]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = from_0)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = positive)]
     pub eps: Option<f64>,
     /// Dropout while training [default: 0]
-    #[arg(long, help_heading = OPTIMISATION, allow_negative_numbers = true, value_parser = share)]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = share)]
     pub dropout: Option<f64>,
 
     /// Steps between evaluations [default: 5]
@@ -194,13 +194,13 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 1000, value_parser = count)]
     pub steps: usize,
     /// Highest learning rate, reached after the warm-up and lowered along a cosine to a tenth
-    #[arg(long, default_value_t = 2e-3, allow_negative_numbers = true, value_parser = positive)]
+    #[arg(long, default_value_t = 2e-3, value_parser = positive)]
     pub lr: f64,
     /// Steps over which the learning rate rises
     #[arg(long, default_value_t = 50)]
     pub warmup: usize,
     /// Decoupled weight decay
-    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true, value_parser = from_0)]
+    #[arg(long, default_value_t = 0.1, value_parser = from_0)]
     pub weight_decay: f64,
     /// Train only with the tokens that the text uses, which is faster, and give the model all others in the end
     #[arg(long)]

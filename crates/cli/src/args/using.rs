@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use gptune_data::{Order, Part, PromptStyle, TooLong};
 
-use super::numbers::{count, from_0};
+use super::numbers::{count, from_0, length};
 
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags
@@ -56,13 +56,13 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value_t = 35)]
     pub max_new_tokens: usize,
     /// Draw tokens at this temperature instead of taking the most likely
-    #[arg(long, allow_negative_numbers = true, value_parser = from_0)]
+    #[arg(long, value_parser = from_0)]
     pub temperature: Option<f64>,
     /// Draw among the K most likely tokens only
     #[arg(long, value_name = "K", requires = "temperature", value_parser = count)]
     pub top_k: Option<usize>,
     /// Seed of the draws
-    #[arg(long, default_value_t = 123)]
+    #[arg(long, default_value_t = 123, requires = "temperature")]
     pub seed: u64,
     /// Stop at the end-of-text token
     #[arg(long)]
@@ -100,11 +100,14 @@ pub(crate) struct RespondArgs {
     #[arg(long)]
     pub prompt_style: Option<PromptStyle>,
     /// Let text that reads like a special token become that token [default: as the model was trained]
-    #[arg(long)]
-    pub special_tokens: bool,
-    /// Leave out entries that cannot be read
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub special_tokens: Option<bool>,
+    /// Leave out entries that cannot be used
     #[arg(long)]
     pub skip_bad: bool,
+    /// What becomes of prompts that fill the model's context: skip, refuse [default: refuse]
+    #[arg(long)]
+    pub too_long: Option<TooLong>,
     /// Write the answers to this new file [default: instruction-data-with-response.json, in the model's run folder or here]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
@@ -152,8 +155,8 @@ pub(crate) struct AskArgs {
     #[arg(long)]
     pub prompt_style: Option<PromptStyle>,
     /// Let text that reads like a special token become that token [default: as the model was trained]
-    #[arg(long)]
-    pub special_tokens: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub special_tokens: Option<bool>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -188,7 +191,7 @@ pub(crate) struct BatchArgs {
     #[arg(long, value_parser = count)]
     pub batch_size: Option<usize>,
     /// Longest sequence in tokens [default: 1024]
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = length)]
     pub max_length: Option<usize>,
     /// Leave the prompt without loss
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
@@ -202,9 +205,9 @@ pub(crate) struct BatchArgs {
     /// What becomes of examples longer than --max-length: cut, skip, refuse [default: cut]
     #[arg(long)]
     pub too_long: Option<TooLong>,
-    /// Let text that reads like a special token become that token
-    #[arg(long)]
-    pub special_tokens: bool,
+    /// Let text that reads like a special token become that token [default: as the model was trained]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub special_tokens: Option<bool>,
 }
 
 #[derive(Debug, Args)]

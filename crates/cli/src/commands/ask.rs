@@ -28,11 +28,14 @@ pub(crate) fn run(args: &AskArgs) -> Result<()> {
     }
     let opened = model_source::open_model(&args.model)?;
     let style = opened.style(args.prompt_style);
-    let trained = opened.about.training.as_ref();
-    let special_tokens = args.special_tokens || trained.is_some_and(|training| training.special_tokens);
+    let special_tokens = args.special_tokens.unwrap_or(opened.about.special_tokens);
     let tokenizer = &opened.tokenizer;
     let encoder = Encoder { tokenizer, style, special_tokens };
     let example = Example::new(&instruction, args.input.as_deref().unwrap_or_default(), "");
+    if !special_tokens {
+        console::note_literal(tokenizer, &example.instruction, "the instruction");
+        console::note_literal(tokenizer, &example.input, "the input");
+    }
     let prompt = encoder.ids(&style.prompt(&example))?;
     if prompt.len() >= opened.folder.config.n_positions {
         bail!(

@@ -1,7 +1,8 @@
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gptune_data::Tokenizer;
+use gptune_files::NewFolder;
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::RunFolder;
 use gptune_weights::{
@@ -13,7 +14,7 @@ use crate::{
     about::{self, About, STYLE_KEY},
     args::{ExportArgs, ImportArgs, Layout, StoredType},
     console::{self, print_line},
-    device,
+    device, interrupt,
     model_source::{self, Rest},
 };
 
@@ -26,6 +27,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     match args.format {
         Layout::Hf => to_folder(model, destination, precision(args.dtype)?, args.allow_nonfinite),
         Layout::Pth => {
+            check_ending(destination, &["pth", "pt"])?;
             if args.dtype != StoredType::F32 {
                 bail!("the book's model is in f32; leave out --dtype");
             }
@@ -43,6 +45,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
             })
         }
         Layout::Gguf => {
+            check_ending(destination, &["gguf"])?;
             let precision = match args.dtype {
                 StoredType::F32 => GgufPrecision::F32,
                 StoredType::F16 => GgufPrecision::F16,
@@ -60,6 +63,14 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
             print_line(format_args!("for Ollama: ollama create NAME -f {}", modelfile.display()))
         }
     }
+}
+
+/// Programs tell the kind of a file by its ending, this one too.
+fn check_ending(path: &Path, endings: &[&str]) -> Result<()> {
+    if path.extension().is_none_or(|ending| endings.iter().all(|known| !ending.eq_ignore_ascii_case(known))) {
+        bail!("{} is a name of another kind of file; let it end in .{}", path.display(), endings.join(" or ."));
+    }
+    Ok(())
 }
 
 /// Writes a GGUF file, and beside it what Ollama has to know.
@@ -105,6 +116,7 @@ fn to_gguf(
         padding: special.pad.filter(|&pad| pad != tokenizer.end_of_text()),
         chat_template: Some(&template),
         prompt_style: known.as_deref(),
+        special_tokens: about.special_tokens,
     };
     save_gguf(model, &args.destination, &gguf, precision)?;
     let file = args.destination.file_name().unwrap_or_default().to_string_lossy();
@@ -117,16 +129,13 @@ fn to_gguf(
 /// Any model to a folder in Hugging Face's layout.
 fn to_folder(source: &str, destination: &Path, precision: Precision, allow_nonfinite: bool) -> Result<()> {
     RunFolder::check(destination)?;
+    interrupt::end_cleanly();
     let device = device::host()?.device;
-    let mut opened = model_source::open_model(source)?;
+    let opened = model_source::open_model(source)?;
     let spinner = console::spinner(source);
     let (model, config) = opened.folder.allowing_nonfinite(allow_nonfinite).load(None, &device)?;
-    // What is not known of a model is not made up.
-    if opened.about.prompt_style.is_none() && opened.about.training.is_none() {
-        opened.about = About::default();
-    }
     let kept = Belongings { tokenizer: &opened.tokenizer, special: opened.special, about: &opened.about };
-    write_folder(&model, &config, kept, destination, precision)?;
+    write_new_folder(&model, &config, kept, destination, precision)?;
     spinner.finish_and_clear();
     print_line(format_args!("{source} is now in {}", destination.display()))
 }
@@ -137,6 +146,7 @@ fn to_file(args: &ExportArgs, save: impl FnOnce(&Rest, &Gpt2, &Gpt2Config) -> Re
     if destination.exists() {
         bail!("{} exists; give a new file", destination.display());
     }
+    interrupt::end_cleanly();
     let device = device::host()?.device;
     let (folder, opened) = model_source::open_model(source)?.apart();
     let spinner = console::spinner(source);
@@ -152,6 +162,24 @@ pub(crate) struct Belongings<'a> {
     pub tokenizer: &'a Tokenizer,
     pub special: SpecialTokens,
     pub about: &'a About,
+}
+
+/// Writes a complete model folder that is not there yet, or nothing.
+pub(super) fn write_new_folder(
+    model: &Gpt2,
+    config: &Gpt2Config,
+    kept: Belongings<'_>,
+    path: &Path,
+    precision: Precision,
+) -> Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = NewFolder::create(path).with_context(cannot)?;
+    write_folder(model, config, kept, folder.path(), precision).map_err(|error| {
+        // The name that it has until it is whole would only confuse.
+        let [until, then] = [folder.path(), path].map(|path| path.display().to_string());
+        anyhow!(format!("{error:#}").replace(&until, &then))
+    })?;
+    folder.commit().with_context(cannot)
 }
 
 /// Writes a complete model folder: weights, configuration, tokenizer and what is known of the model.

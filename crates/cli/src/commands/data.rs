@@ -20,7 +20,7 @@ fn batches(args: &BatchesArgs) -> Result<()> {
     let (tokenizer, padding, config, context) = if let Some(opened) = opened {
         let style = opened.style(args.prompt_style);
         let context = opened.folder.config.n_positions;
-        let chosen = choose_data(Some(&args.data), opened.about.training.as_ref(), style, context, false)?;
+        let chosen = choose_data(Some(&args.data), &opened.about, style, context, false)?;
         let config = batch_config(&args.batch, chosen.config, context)?;
         (opened.tokenizer, opened.special.pad, config, context)
     } else {
@@ -38,6 +38,7 @@ fn batches(args: &BatchesArgs) -> Result<()> {
     bar.finish_and_clear();
     console::tell_left_out(&data.left_out);
     let loader = data.loader(args.split)?;
+    console::tell_cut(&loader, config.max_length);
     let mut order = OrderStream::new(config.order, config.seed);
     let batches: Vec<_> = loader.iter(&mut order).take(args.limit.unwrap_or(usize::MAX)).collect();
     if args.json {

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let opened = model_source::open_model(&args.model)?;
     let style = opened.style(args.prompt_style);
     let context = opened.folder.config.n_positions;
-    let chosen = choose_data(args.data.as_deref(), opened.about.training.as_ref(), style, context, args.force)?;
+    let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
     let split = args.split.unwrap_or(if chosen.of_training { Part::Val } else { Part::All });
     let config = batch_config(&args.batch, chosen.config, context)?;
     let device = device::resolve(&args.device)?.device;
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     bar.finish_and_clear();
     console::tell_left_out(&data.left_out);
     let loader = data.loader(split)?;
+    console::tell_cut(&loader, config.max_length);
     let (model, _) = opened.folder.load(None, &device)?;
     let batches = if args.batches == 0 { loader.len() } else { args.batches.min(loader.len()) };
     let bar = console::bar(batches as u64, "batches");

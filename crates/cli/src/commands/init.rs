@@ -5,12 +5,12 @@ use gptune_train::RunFolder;
 
 use gptune_weights::SpecialTokens;
 
-use super::convert::{Belongings, write_folder};
+use super::convert::{Belongings, write_new_folder};
 use crate::{
     about::About,
     args::{InitArgs, SizeArgs},
     console::{self, print_line},
-    device,
+    device, interrupt,
 };
 
 pub(crate) fn run(args: &InitArgs) -> Result<()> {
@@ -18,6 +18,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let config = model_config(&args.sizes)?;
     let device = device::host()?.device;
     device.seed(u64::from(args.sizes.seed));
+    interrupt::end_cleanly();
     let model = Gpt2::init(&config, &device);
     let spinner = console::spinner("drawing random parameters");
     let kept = Belongings {
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
         special: SpecialTokens::all(END_OF_TEXT_ID),
         about: &About::default(),
     };
-    write_folder(&model, &config, kept, &args.folder, args.sizes.dtype.into())?;
+    write_new_folder(&model, &config, kept, &args.folder, args.sizes.dtype.into())?;
     spinner.finish_and_clear();
     print_line(format_args!("{} random parameters in {}", config.parameters(), args.folder.display()))
 }

@@ -23,7 +23,7 @@ use gptune_data::PromptStyle;
 use gptune_train::TrainConfig;
 
 use crate::{
-    about::{Training, absolute},
+    about::{About, Training, absolute},
     args::BatchArgs,
     console::print_line,
     data_source,
@@ -62,18 +62,17 @@ struct Chosen {
 /// # Errors
 ///
 /// If there are no data to use, or the data of the training are not what they were and `force` is not set.
-fn choose_data(
-    data: Option<&str>,
-    training: Option<&Training>,
-    style: PromptStyle,
-    context: usize,
-    force: bool,
-) -> Result<Chosen> {
+fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: usize, force: bool) -> Result<Chosen> {
     let default = TrainConfig::default();
-    let mut config = TrainConfig { prompt_style: style, max_length: context.min(default.max_length), ..default };
+    let mut config = TrainConfig {
+        prompt_style: style,
+        special_tokens: about.special_tokens,
+        max_length: context.min(default.max_length),
+        ..default
+    };
+    let training = about.training.as_ref();
     if let Some(training) = training {
         let training = training.clone();
-        config.special_tokens = training.special_tokens;
         config.mask_instructions = training.mask_instructions;
         config.max_length = training.max_length.min(context);
         config.batch_size = training.batch_size;
@@ -86,7 +85,7 @@ fn choose_data(
         training.filter(|training| data.is_none_or(|data| training.is_of(data) || same(training, data)))
     else {
         let Some(data) = data else {
-            bail!("which data? give --data; only a model that gptune trained remembers what it was trained on");
+            bail!("which data? give --data; only the folder of a model that gptune trained remembers what that was");
         };
         data.clone_into(&mut config.data);
         return Ok(Chosen { config, of_training: false });
@@ -102,12 +101,12 @@ fn choose_data(
         data.clone_into(&mut config.data);
     }
     if !force {
-        let (_, now) = data_source::open(&config, true)?;
+        let now = data_source::fingerprint(&config)?;
         if now != training.fingerprint {
             let what = if config.train_data.is_empty() { &config.data } else { &config.train_data };
             bail!(
-                "the data {what} are not what the model was trained on any more (their digest was {}, and is {now}); the \
-                 parts would be others. Give the data as they were, or --force to go on with these",
+                "the data {what} are not what the model was trained on any more (their digest was {}, and is {now}), so that \
+                 the parts would be others; give the data as they were, or --force to go on with these",
                 training.fingerprint
             );
         }
@@ -119,7 +118,8 @@ fn choose_data(
 fn same(training: &Training, data: &str) -> bool {
     training.train_data.is_empty()
         && absolute(data) != training.data
-        && data_source::fingerprint_of(data).is_ok_and(|now| now == training.fingerprint)
+        && data_source::fingerprint(&TrainConfig { data: data.to_owned(), ..TrainConfig::default() })
+            .is_ok_and(|now| now == training.fingerprint)
 }
 
 /// Puts flags over what was chosen.
@@ -132,7 +132,7 @@ fn batch_config(args: &BatchArgs, mut config: TrainConfig, context: usize) -> Re
     config.train_limit = args.train_limit.unwrap_or(config.train_limit);
     config.too_long = args.too_long.unwrap_or(config.too_long);
     config.skip_bad |= args.skip_bad;
-    config.special_tokens |= args.special_tokens;
+    config.special_tokens = args.special_tokens.unwrap_or(config.special_tokens);
     config.validate()?;
     Ok(config)
 }

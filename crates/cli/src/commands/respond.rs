@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{check_writable, choose_data, print_json};
 use crate::{
+    about,
     args::RespondArgs,
     console::{self, print_line},
     data_source, device, interrupt, model_source,
@@ -27,10 +28,11 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let opened = model_source::open_model(&args.model)?;
     let style = opened.style(args.prompt_style);
     let context = opened.folder.config.n_positions;
-    let chosen = choose_data(args.data.as_deref(), opened.about.training.as_ref(), style, context, args.force)?;
+    let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
     let mut config = chosen.config;
     config.skip_bad |= args.skip_bad;
-    config.special_tokens |= args.special_tokens;
+    config.special_tokens = args.special_tokens.unwrap_or(config.special_tokens);
+    config.too_long = args.too_long.unwrap_or(config.too_long);
     if args.limit == Some(0) {
         bail!("--limit 0 leaves nothing to answer; give at least 1, or leave it out");
     }
@@ -43,11 +45,10 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     }
     check_writable(&out)?;
     let header = Header {
-        model: opened.path.as_deref().map_or_else(|| "nano".to_owned(), identity),
+        model: opened.path.as_deref().map_or_else(|| vec!["nano".to_owned()], identity),
         data: fingerprint,
         part: split.name().to_owned(),
-        prompt_style: style.to_string(),
-        special_tokens: config.special_tokens,
+        config: config.clone(),
         max_new_tokens: args.max_new_tokens,
     };
     let mut kept = Kept::open(&out, &header, &examples)?;
@@ -122,25 +123,41 @@ fn examples_of(
     Ok(examples)
 }
 
-/// What tells a model from another at the same place, without reading its weights.
-fn identity(path: &Path) -> String {
-    let weights = gptune_weights::WEIGHT_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
-    let file = weights.unwrap_or_else(|| path.to_owned());
-    let metadata = fs::metadata(&file).ok();
-    let modified = metadata.as_ref().and_then(|file| file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
-    let length = metadata.map_or(0, |file| file.len());
-    let path = file.canonicalize().unwrap_or(file);
-    format!("{}, {length} bytes, {}", path.display(), modified.unwrap_or_default().as_nanos())
+/// Files beside the weights that decide what a model answers.
+const BESIDE: [&str; 8] = [
+    about::FILE,
+    "config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+];
+
+/// What tells a model from another at the same place, without reading its weights: of each of its files, the length and
+/// the time of the last change.
+fn identity(path: &Path) -> Vec<String> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let weights = gptune_weights::WEIGHT_FILES.map(|name| path.join(name));
+    let files = weights.into_iter().chain([path.to_owned()]).chain(BESIDE.map(|name| folder.join(name)));
+    let of = |file: PathBuf| {
+        let metadata = fs::metadata(&file).ok().filter(fs::Metadata::is_file)?;
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let (length, path) = (metadata.len(), file.canonicalize().unwrap_or(file));
+        Some(format!("{}, {length} bytes, {}", path.display(), modified.unwrap_or_default().as_nanos()))
+    };
+    files.filter_map(of).collect()
 }
 
 /// What answers depend on: only those of the same are gone on with.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Header {
-    model: String,
+    model: Vec<String>,
     data: String,
     part: String,
-    prompt_style: String,
-    special_tokens: bool,
+    /// What the prompts depend on, and which examples there are.
+    config: TrainConfig,
     max_new_tokens: usize,
 }
 
@@ -180,9 +197,15 @@ impl Kept {
             for line in lines {
                 let Ok(Line { place, response }) = serde_json::from_str(line) else { break };
                 length += line.len();
-                if let Some(answer) = answers.get_mut(place) {
-                    *answer = Some(response);
-                }
+                let Some(answer) = answers.get_mut(place) else {
+                    bail!(
+                        "{} holds an answer to example {place} of the part, which --limit {} would drop; give no --limit to \
+                         go on from there, or another --out",
+                        path.display(),
+                        examples.len()
+                    );
+                };
+                *answer = Some(response);
             }
         }
         let mut file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
@@ -226,4 +249,59 @@ pub(crate) fn answer_all(respondent: &Respondent<'_>, examples: &[Example], stop
     respond(respondent, examples, answered, || bar.inc(1), &|| !stop.load(Ordering::Relaxed))?;
     bar.finish_and_clear();
     Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(model: Vec<String>) -> Header {
+        let config = TrainConfig::default();
+        Header { model, data: "sha256:0".to_owned(), part: "test".to_owned(), config, max_new_tokens: 3 }
+    }
+
+    #[test]
+    fn kept_answers_are_gone_on_with_and_never_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a.json");
+        let examples = vec![Example::new("a", "", "b"); 4];
+        let open = |header: &Header, count: usize| Kept::open(&out, header, &examples[..count]);
+        let same = header(vec!["m".to_owned()]);
+        let mut kept = open(&same, 4).unwrap();
+        for place in 0..3 {
+            kept.add(place, format!("answer {place}")).unwrap();
+        }
+        drop(kept);
+        let kept = open(&same, 4).unwrap();
+        assert_eq!(kept.answers.iter().flatten().collect::<Vec<_>>(), ["answer 0", "answer 1", "answer 2"]);
+        let path = out.with_added_extension("partial");
+        let before = fs::read(&path).unwrap();
+        let error = open(&same, 2).err().unwrap().to_string();
+        assert!(error.contains("an answer to example 2") && error.contains("--limit 2 would drop"), "{error}");
+        let mut other = header(vec!["m".to_owned()]);
+        other.config.skip_bad = true;
+        for header in [header(vec!["n".to_owned()]), other] {
+            let error = open(&header, 4).err().unwrap().to_string();
+            assert!(error.contains("of another model, of other data or of other settings"), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_model_is_another_when_one_of_its_files_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.json", "model.safetensors", "vocab.json"] {
+            fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        let before = identity(folder.path());
+        assert_eq!(before.len(), 3);
+        assert_eq!(identity(folder.path()), before);
+        for (name, text) in [("config.json", "{ }"), ("vocab.json", "{  }"), ("tokenizer.json", "{}")] {
+            let before = identity(folder.path());
+            fs::write(folder.path().join(name), text).unwrap();
+            assert_ne!(identity(folder.path()), before, "{name}");
+        }
+        let one = folder.path().join("model.safetensors");
+        assert!(identity(&one).contains(&identity(folder.path())[0]) && identity(&one).len() == 4);
+    }
 }

@@ -25,14 +25,14 @@ use crate::{
     args::TrainArgs,
     console::{self, Console, print_line},
     data_source, device, interrupt,
-    model_source::{self, BUILT_IN, Opened, Rest},
-    resolve::{self, Resolved},
+    model_source::{self, BUILT_IN, Rest},
+    resolve::{self, Given, Resolved},
     run_report::Facts,
 };
 
 pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     // Everything that can be wrong with the input is found out before anything is written.
-    let Resolved { mut config, recipe, style_is_given } = resolve::train_config(args)?;
+    let Resolved { mut config, recipe, given } = resolve::train_config(args)?;
     if args.dry_run {
         return dry_run(&config, args.json);
     }
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         );
     }
     let console = Console::new(args.json);
-    follow_style(&mut config, &opened, style_is_given, &console);
+    follow_training(&mut config, &opened.about, given, &console);
     let base = opened.base(&config.model);
     let context = opened.folder.config.n_positions;
     config.max_length = config.max_length.min(context);
@@ -102,8 +102,11 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     };
     let before = answers(&model.valid(), preview)?;
 
-    let about =
-        About { prompt_style: Some(config.prompt_style), training: Some(Training::new(&base, &config, &fingerprint)) };
+    let about = About {
+        prompt_style: Some(config.prompt_style),
+        special_tokens: config.special_tokens,
+        training: Some(Training::new(&base, &config, &fingerprint)),
+    };
     let mut keeper = Keeper {
         run,
         console,
@@ -123,15 +126,26 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
 /// The file of a run with the entries of the data that were not trained on.
 const LEFT_OUT: &str = "left-out.jsonl";
 
-/// Lets the model's own prompt style stand where nobody says another; says so of a change.
-fn follow_style(config: &mut TrainConfig, opened: &Opened, is_given: bool, console: &Console) {
-    let Some(own) = opened.about.prompt_style else { return };
-    if !is_given {
+/// Lets texts become ids as they did for the model so far where nobody says otherwise; says so of a change.
+fn follow_training(config: &mut TrainConfig, about: &About, given: Given, console: &Console) {
+    let Some(own) = about.prompt_style else { return };
+    if !given.prompt_style {
         config.prompt_style = own;
     } else if config.prompt_style != own {
         console.say(&format!(
             "Note: the model was trained with the prompt style {own}, and is trained with {} from here on",
             config.prompt_style
+        ));
+    }
+    if !given.special_tokens {
+        config.special_tokens = about.special_tokens;
+    } else if config.special_tokens != about.special_tokens {
+        let became = |taken| if taken { "as that token" } else { "as letters" };
+        console.say(&format!(
+            "Note: the model was trained with text that reads like a special token taken {}, and is trained with it taken \
+             {} from here on",
+            became(about.special_tokens),
+            became(config.special_tokens)
         ));
     }
 }

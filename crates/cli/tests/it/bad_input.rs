@@ -248,8 +248,86 @@ fn a_model_that_is_damaged_in_its_numbers() {
 
 #[test]
 fn an_eps_that_is_none() {
-    let error = train_error(folder().path(), &["--eps", "0"]);
+    let folder = folder();
+    fs::write(folder.path().join("recipe.toml"), "eps = 0.0\n").unwrap();
+    let error = train_error(folder.path(), &["--recipe", "recipe.toml"]);
     assert!(error.contains("'eps'"), "{error}");
+}
+
+#[test]
+fn all_that_is_wrong_with_a_file_is_said_at_once() {
+    let folder = folder();
+    let entry = |instruction: &str, output: serde_json::Value| {
+        serde_json::json!({"instruction": instruction, "output": output}).to_string()
+    };
+    let good = entry("Say yes.", "Yes.".into());
+    let long = entry(&"word ".repeat(140), "Yes.".into());
+    let literal = entry("Say it.", "One.<|endoftext|>".into());
+    let bad = [good.clone(), entry("a", 5.into()), String::new(), long, literal, "oops".to_owned()].join("\n");
+    fs::write(folder.path().join("bad.jsonl"), vec![bad; 1].join("\n") + &format!("\n{good}").repeat(20)).unwrap();
+    let error = train_error(folder.path(), &["--data", "bad.jsonl"]);
+    assert!(error.contains("4 of 25 entries cannot be used: entry 1 (line 2): 'output' is a number"), "{error}");
+    for place in [
+        "; entry 2 (line 4): the prompt alone is",
+        "; entry 3 (line 5): 'output' contains the literal text",
+        "; entry 4 (line 6): not valid JSON",
+    ] {
+        assert!(error.contains(place), "{error}");
+    }
+    assert!(error.contains("--too-long skip and --skip-bad"), "{error}");
+    // One of the two is not enough, and both are.
+    let error = train_error(folder.path(), &["--data", "bad.jsonl", "--skip-bad"]);
+    assert!(error.contains("bad.jsonl, entry 2 (line 4)") && error.contains("with --too-long skip"), "{error}");
+    let model = tiny_model().to_str().unwrap();
+    let train = "--data bad.jsonl --skip-bad --too-long skip --max-steps 1 --no-eval --out run --sample-tokens 0";
+    let arguments = [&["train", "--model", model][..], &train.split(' ').collect::<Vec<_>>()].concat();
+    assert!(gptune(folder.path(), &arguments).status.success());
+    assert_eq!(fs::read_to_string(folder.path().join("run/left-out.jsonl")).unwrap().lines().count(), 4);
+    // Answers have the same way out.
+    let respond = ["respond", "--model", model, "--data", "bad.jsonl", "--max-new-tokens", "1", "--skip-bad"];
+    let error = failure(&gptune(folder.path(), &respond));
+    assert!(error.contains("with --too-long skip"), "{error}");
+    assert!(gptune(folder.path(), &[&respond[..], &["--too-long", "skip"]].concat()).status.success());
+    // Of several files.
+    fs::write(
+        folder.path().join("val.json"),
+        r#"[{"instruction": "a", "output": null}, {"instruction": "a", "output": "b"}]"#,
+    )
+    .unwrap();
+    let all = "train --out other --train-data bad.jsonl --val-data val.json --model";
+    let error = failure(&gptune(folder.path(), &[&all.split(' ').collect::<Vec<_>>()[..], &[model]].concat()));
+    assert!(error.contains("val.json, entry 0: 'output' is null") && error.contains("bad.jsonl: 4 of 25"), "{error}");
+}
+
+#[test]
+fn names_of_files_that_nobody_would_read() {
+    let folder = folder();
+    let model = tiny_model().to_str().unwrap();
+    for (format, ending) in [("gguf", ".gguf"), ("pth", ".pth or .pt")] {
+        let error = failure(&gptune(folder.path(), &["export", model, "--format", format, "w.bin"]));
+        assert!(error.contains(&format!("w.bin is a name of another kind of file; let it end in {ending}")), "{error}");
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_written_leaves_no_folder() {
+    let folder = folder();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(tiny_model().join(file), model.join(file)).unwrap();
+    }
+    let path = model.join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&1e6_f32.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let before = listing(folder.path());
+    for target in ["half", "deeper/half"] {
+        let error = failure(&gptune(folder.path(), &["export", "model", target, "--dtype", "f16"]));
+        assert!(error.contains(&format!("cannot write {target}/model.safetensors: parameter")), "{error}");
+        assert_eq!(listing(folder.path()), before);
+    }
 }
 
 #[test]
@@ -305,7 +383,7 @@ fn too_little_memory_names_the_levers() {
     let start = format!("ulimit -v 200000000 && exec {} init new {sizes}", env!("CARGO_BIN_EXE_gptune"));
     let output = std::process::Command::new("sh").args(["-c", &start]).current_dir(&folder).output().unwrap();
     let error = failure(&output);
-    assert!(error.contains("bytes of memory left; lower --batch-size"), "{error}");
+    assert!(error.contains("bytes of memory left; take a smaller model"), "{error}");
     assert_eq!(listing(folder.path()), []);
 }
 

@@ -219,6 +219,9 @@ fn wrong_usage_is_status_2() {
         &["train", "--batch-size", "0"],
         &["train", "--lr", "-1"],
         &["train", "--lr", "0"],
+        &["train", "--eps", "0"],
+        &["train", "--max-length", "1"],
+        &["generate", "--model", "nano", "--prompt", "x", "--seed", "3"],
         &["train", "--dropout", "1"],
         &["train", "--split", "80/10"],
         &["train", "--data", "a.json", "--train-data", "b.json"],
@@ -230,5 +233,11 @@ fn wrong_usage_is_status_2() {
         let output = gptune(Path::new("."), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+    for flag in ["--seed", "--epochs", "--split-seed", "--max-steps", "--preview", "--eval-batches", "--train-limit"] {
+        let output = gptune(Path::new("."), &["train", flag, "-1"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&format!("invalid value '-1' for '{flag}")), "{error}");
     }
 }

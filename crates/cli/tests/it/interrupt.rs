@@ -57,6 +57,33 @@ fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_model_that_was_broken_off_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = |path: &Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for target in ["new", "empty"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+            .current_dir(folder.path())
+            .args(["init", target, "--n-layer", "8", "--n-embd", "768", "--n-head", "12"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let inside = |path: &Path| names(path).into_iter().any(|path| !names(&path).is_empty());
+        while !inside(folder.path()) && !inside(&folder.path().join("empty")) {
+            assert!(child.try_wait().unwrap().is_none(), "it has to be seen while it writes");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        send_interrupt(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(names(folder.path()), [folder.path().join("empty")]);
+        assert_eq!(names(&folder.path().join("empty")).len(), 0);
+    }
+}
+
+#[test]
 fn a_run_outlives_the_reader_of_its_output() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, out) = start_until(folder.path(), &["--max-steps", "12"], "Ep 1 (Step 000000)");

@@ -1,6 +1,6 @@
 //! Models that bring a tokenizer of their own, and special tokens.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Output};
 
 use serde_json::{Value, json};
 
@@ -124,6 +124,34 @@ fn special_tokens_are_taken_only_when_that_is_asked_for() {
     let error = failure(&train("no", &[]));
     assert!(error.contains("entry 4: 'output' contains the literal text '<|endoftext|>'"), "{error}");
     assert!(train("yes", &["--special-tokens"]).status.success());
+    // It goes with the model, out to other programs too.
+    let output = gptune(folder.path(), &["export", "yes/model", "--format", "gguf", "yes.gguf"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let ask = |model: &str, more: &[&str]| {
+        let arguments = ["ask", "--model", model, "<|endoftext|>", "--max-new-tokens", "1", "--json"];
+        gptune(folder.path(), &[&arguments[..], more].concat())
+    };
+    let taken = |output: &Output| json(output)["prompt_ids"].as_array().unwrap().contains(&json!(50_256));
+    for model in ["yes", "yes.gguf"] {
+        assert!(taken(&ask(model, &[])), "{model}");
+        assert!(!taken(&ask(model, &["--special-tokens=false"])), "{model}");
+    }
+    let plain = ask(model, &[]);
+    assert!(!taken(&plain));
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("the instruction contains '<|endoftext|>' as letters"));
+    for from in ["yes", "yes.gguf"] {
+        let out = format!("on-{from}");
+        let arguments =
+            ["train", "--model", from, "--data", "data.json", "--out", &out, "--max-steps", "1", "--no-eval"];
+        assert!(gptune(folder.path(), &arguments).status.success(), "the data need it");
+        let config = fs::read_to_string(folder.path().join(out).join("config.toml")).unwrap();
+        assert!(config.contains("\nspecial_tokens = true\n"), "{config}");
+    }
+    let arguments = ["train", "--model", "yes", "--data", "data.json", "--special-tokens=false", "--skip-bad"];
+    let output =
+        gptune(folder.path(), &[&arguments[..], &["--out", "letters", "--max-steps", "1", "--no-eval"]].concat());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("taken as that token, and is trained with it taken as letters"), "{said}");
     assert!(train("without", &["--skip-bad"]).status.success());
     let left_out = fs::read_to_string(folder.path().join("without/left-out.jsonl")).unwrap();
     assert!(left_out.contains("\"entry\": 4") && left_out.lines().count() == 1, "{left_out}");

@@ -215,6 +215,32 @@ fn parts_of_ones_own_and_what_is_left_out() {
     assert!(fs::read_to_string(at("b/left-out.jsonl")).unwrap().contains("\"entry\": 20"));
     let cut = train("c", "--max-length 50 --too-long cut");
     assert!(String::from_utf8_lossy(&cut.stdout).contains("1 training examples are longer than 50 tokens"));
+    // So are those that are only measured.
+    let evaluate = ["evaluate", "--model", &model.to_string(), "--data", "long.json", "--max-length", "50"];
+    let output = gptune(folder.path(), &evaluate);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Note: 1 of 21 examples is longer than 50 tokens, and cut there"), "{said}");
+    let said = run(folder.path(), "data batches --data long.json --split all --max-length 50");
+    assert!(said.contains("Note: 1 of 21 examples is longer than 50 tokens"), "{said}");
+    let said = run(
+        folder.path(),
+        &format!(
+            "train --model {model} --train-data train.json --val-data long.json --max-length 50 --out v --max-steps 1 \
+             --sample-tokens 0"
+        ),
+    );
+    assert!(said.contains("Note: 1 validation examples are longer than 50 tokens, and measured without"), "{said}");
+    assert!(
+        said.contains("evaluate --model \"v/model\"\n") || said.ends_with("evaluate --model \"v/model\""),
+        "{said}"
+    );
+    // What it says to type works where there is no validation part too.
+    let said = run(
+        folder.path(),
+        &format!("train --model {model} --train-data train.json --out t --max-steps 1 --no-eval --sample-tokens 0"),
+    );
+    assert!(said.contains("evaluate --model \"t/model\" --split train"), "{said}");
+    run(folder.path(), "evaluate --model t/model --split train");
     let error = failure(&train("d", "--max-length 8"));
     assert!(error.contains("--max-length 8 cuts every training example before its response"), "{error}");
 }

@@ -24,7 +24,12 @@ struct Parts {
 /// See [`Tokenizer::read`].
 pub(super) fn read(folder: &Path) -> Result<Option<Tokenizer>, DataError> {
     let fault = |name: &str, problem: String| DataError::TokenizerFile { path: folder.join(name), problem };
-    let bytes = |name: &str| read_file(folder.join(name));
+    let bytes = |name: &str| match read_file(folder.join(name))? {
+        Some(bytes) if bytes.starts_with(b"version https://git-lfs") => {
+            Err(fault(name, "it is a Git LFS pointer, not the file, which `git lfs pull` fetches".to_owned()))
+        }
+        bytes => Ok(bytes),
+    };
     let object = |name: &str| -> Result<Option<Map<String, Value>>, DataError> {
         let Some(bytes) = bytes(name)? else { return Ok(None) };
         serde_json::from_slice(&bytes)
@@ -47,12 +52,14 @@ pub(super) fn read(folder: &Path) -> Result<Option<Tokenizer>, DataError> {
     let parts = match (object("tokenizer.json")?, from_tables) {
         (Some(json), from_tables) => {
             if let Some(tables) = from_tables
-                && ["vocab", "merges"].iter().any(|key| !same_table(&json["model"][*key], &tables["model"][*key]))
+                && ["vocab", "merges"].iter().any(|key| !same_table(&model_of(&json)[*key], &model_of(&tables)[*key]))
             {
                 let problem = "it and vocab.json or merges.txt beside it are of different tokenizers; remove the ones \
                                that are not the model's";
                 return Err(fault("tokenizer.json", problem.to_owned()));
             }
+            let beside = tokens_beside(object("added_tokens.json")?, &config, &fault)?;
+            agree(&json, &beside, &fault)?;
             Parts { json, file: "tokenizer.json" }
         }
         (None, Some(mut json)) => {
@@ -155,6 +162,11 @@ fn tables_to_json(
     Ok(byte_level(&Value::Object(vocab), &Value::from(merges), blank))
 }
 
+/// The model in a `tokenizer.json`; null if it has none.
+fn model_of(json: &Map<String, Value>) -> &Value {
+    json.get("model").unwrap_or(&Value::Null)
+}
+
 /// Whether two vocabularies or lists of merges are the same, in either way of writing a pair.
 fn same_table(one: &Value, other: &Value) -> bool {
     match (one, other) {
@@ -184,35 +196,79 @@ fn added_json(Added { id, content, special }: &Added) -> Value {
     })
 }
 
-/// Added tokens as they stand beside `vocab.json`: in `added_tokens.json` and in `tokenizer_config.json`, and the
-/// special ones that are in the vocabulary itself.
+/// Added tokens as they stand beside a vocabulary: in `tokenizer_config.json` and in `added_tokens.json`.
+fn tokens_beside(
+    file: Option<Map<String, Value>>,
+    config: &Map<String, Value>,
+    fault: Fault<'_>,
+) -> Result<Vec<Beside>, DataError> {
+    let mut added: Vec<Beside> = Vec::new();
+    if let Some(decoder) = config.get("added_tokens_decoder").and_then(Value::as_object) {
+        for (id, token) in decoder {
+            let entry = id.parse::<u32>().ok().zip(token.as_object());
+            let entry = entry.and_then(|(id, token)| Some((id, token["content"].as_str()?.to_owned(), token.clone())));
+            let (id, content, mut json) = entry.ok_or_else(|| {
+                fault("tokenizer_config.json", format!("'added_tokens_decoder' has an entry '{id}' that is no token"))
+            })?;
+            json.insert("id".to_owned(), Value::from(id));
+            added.push(Beside { file: "tokenizer_config.json", id, content, json: Value::Object(json) });
+        }
+    }
+    for (content, id) in file.unwrap_or_default() {
+        let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
+        let id =
+            id.ok_or_else(|| fault("added_tokens.json", format!("'{content}' has no id that is a whole number")))?;
+        match added.iter().find(|token| token.content == content) {
+            Some(other) if other.id != id => {
+                let problem = format!("'{content}' has the id {id} in it, and {} in {}", other.id, other.file);
+                return Err(fault("added_tokens.json", problem));
+            }
+            Some(_) => {}
+            None => {
+                let json = added_json(&Added { id, content: content.clone(), special: false });
+                added.push(Beside { file: "added_tokens.json", id, content, json });
+            }
+        }
+    }
+    Ok(added)
+}
+
+/// An added token that stands beside a vocabulary.
+struct Beside {
+    file: &'static str,
+    id: u32,
+    content: String,
+    /// As in `tokenizer.json`.
+    json: Value,
+}
+
+/// Makes sure that `tokenizer.json` has the added tokens that stand beside it.
+fn agree(json: &Map<String, Value>, beside: &[Beside], fault: Fault<'_>) -> Result<(), DataError> {
+    let added = json.get("added_tokens").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let vocab = &model_of(json)["vocab"];
+    for Beside { file, id, content, .. } in beside {
+        let own =
+            added.iter().find(|token| token["content"] == **content).map_or(&vocab[content], |token| &token["id"]);
+        if own.as_u64() != Some(u64::from(*id)) {
+            let has = if own.is_null() { "no such token".to_owned() } else { format!("the id {own} for it") };
+            let problem = format!(
+                "'{content}' has the id {id} in it, and tokenizer.json has {has}; remove the file that is not the model's"
+            );
+            return Err(fault(file, problem));
+        }
+    }
+    Ok(())
+}
+
+/// The added tokens of a vocabulary: those that stand beside it, and the special ones that are in it itself.
 fn added_beside(
     json: &Map<String, Value>,
     file: Option<Map<String, Value>>,
     config: &Map<String, Value>,
     fault: Fault<'_>,
 ) -> Result<Value, DataError> {
-    let mut added: Vec<Value> = Vec::new();
-    if let Some(decoder) = config.get("added_tokens_decoder").and_then(Value::as_object) {
-        for (id, token) in decoder {
-            let entry = id.parse::<u32>().ok().zip(token.as_object());
-            let (id, token) = entry.ok_or_else(|| {
-                fault("tokenizer_config.json", format!("'added_tokens_decoder' has an entry '{id}' that is no token"))
-            })?;
-            let mut token = token.clone();
-            token.insert("id".to_owned(), Value::from(id));
-            added.push(Value::Object(token));
-        }
-    }
+    let mut added: Vec<Value> = tokens_beside(file, config, fault)?.into_iter().map(|token| token.json).collect();
     let knows = |added: &[Value], content: &str| added.iter().any(|token| token["content"] == content);
-    for (content, id) in file.unwrap_or_default() {
-        let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-        let id =
-            id.ok_or_else(|| fault("added_tokens.json", format!("'{content}' has no id that is a whole number")))?;
-        if !knows(&added, &content) {
-            added.push(added_json(&Added { id, content, special: false }));
-        }
-    }
     // A special token of the vocabulary itself, as GPT-2's end of text is one.
     for content in
         ["eos_token", "bos_token", "unk_token", "pad_token"].iter().filter_map(|key| token_text(config.get(*key)?))
@@ -241,9 +297,9 @@ fn build(
     Parts { json, file }: Parts,
     config: Map<String, Value>,
     special: Option<Map<String, Value>>,
-    fault: Fault<'_>,
+    in_file: Fault<'_>,
 ) -> Result<Tokenizer, DataError> {
-    let fault = |problem: String| fault(file, problem);
+    let fault = |problem: String| in_file(file, problem);
     let cut = check(&json).map_err(&fault)?;
     let model = &json["model"];
     let vocab = model["vocab"].as_object().ok_or_else(|| fault("it has no vocabulary".to_owned()))?;
@@ -256,22 +312,27 @@ fn build(
     let added = added_tokens(&json).map_err(&fault)?;
     let tokens = by_id(vocab, &added).map_err(&fault)?;
 
-    let declared = |key: &str| config.get(key).or_else(|| special.as_ref()?.get(key)).and_then(token_text);
-    let id_of = |text: String| tokens.iter().position(|token| token.as_ref() == Some(&text));
-    let declared_end = match declared("eos_token") {
-        Some(text) => {
-            let id = id_of(text.clone());
-            let id =
-                id.ok_or_else(|| fault(format!("the token '{text}' that is to end texts ('eos_token') is not in it")))?;
-            u32::try_from(id).ok()
-        }
-        None => id_of(super::END_OF_TEXT.to_owned()).and_then(|id| u32::try_from(id).ok()),
+    let id_of = |text: &str| {
+        let place = tokens.iter().position(|token| token.as_deref() == Some(text));
+        place.and_then(|id| u32::try_from(id).ok())
     };
+    let mut declared = Vec::new();
+    for (name, settings) in [("tokenizer_config.json", Some(&config)), ("special_tokens_map.json", special.as_ref())] {
+        let Some(text) = settings.and_then(|settings| token_text(settings.get("eos_token")?)) else { continue };
+        let id = id_of(&text).ok_or_else(|| {
+            let problem = format!("the token '{text}' that is to end texts ('eos_token') is not in {file}");
+            in_file(name, problem)
+        })?;
+        declared.push((name, id));
+    }
+    if declared.is_empty() {
+        declared.extend(id_of(super::END_OF_TEXT).map(|id| (file, id)));
+    }
 
     if tokens.len() == VOCAB_SIZE && cut == Cut::LIKE_GPT2 && added.iter().all(|token| token.id == END_OF_TEXT_ID) {
         let gpt2 = Tokenizer::gpt2()?;
         if gpt2.tokens == tokens && gpt2.merges == merges {
-            return Ok(gpt2);
+            return Ok(Tokenizer { declared, ..gpt2 });
         }
     }
 
@@ -292,7 +353,8 @@ fn build(
             "its post_processor adds tokens around every text, which training here would not".to_owned(),
         ));
     }
-    let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, declared_end.unwrap_or(0));
+    let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, 0);
+    tokenizer.declared = declared;
     let full: tokenizers::Tokenizer =
         Value::Object(whole).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
     for Added { id, content, .. } in &tokenizer.added {
@@ -313,7 +375,6 @@ fn build(
         adds_blank: cut.adds_blank,
         normalizes: cut.normalizes,
         cuts_like_gpt2: cut.like_gpt2,
-        declared_end,
     });
     Ok(tokenizer)
 }

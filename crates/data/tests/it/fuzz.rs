@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use gptune_data::{Dataset, ReadOptions, Tokenizer, to_python_json};
+use gptune_data::{Dataset, ReadOptions, Tokenizer};
 use serde_json::Value;
 
 /// Marsaglia's xorshift with 64 bits.
@@ -89,7 +89,7 @@ fn damaged_data_never_panic() {
                 read += 1;
                 for example in &dataset.examples {
                     examples += 1;
-                    let written = to_python_json(&Value::Object(example.entry.clone()));
+                    let written = gptune_json::to_lines(&Value::Object(example.entry.clone()));
                     // What is written is read again as the same.
                     let again = Dataset::parse_with("again.json", format!("[{written}]").as_bytes(), options).unwrap();
                     assert_eq!(again.examples[0].entry, example.entry, "{written}");

@@ -28,8 +28,9 @@ fn texts_get_transformers_ids_and_come_back() {
         let tokenizer = Tokenizer::read(&fixtures().join(folder)).unwrap().unwrap();
         assert!(!tokenizer.is_gpt2());
         assert_eq!(tokenizer.vocab_size() as u64, expected["vocab_size"].as_u64().unwrap(), "{folder}");
-        let (tokenizer, note) = tokenizer.ending_with(None).unwrap();
-        assert_eq!((Value::from(tokenizer.end_of_text()), note), (expected["end_of_text"].clone(), None), "{folder}");
+        let (tokenizer, notes) = tokenizer.ending_with(None).unwrap();
+        assert_eq!(Value::from(tokenizer.end_of_text()), expected["end_of_text"], "{folder}");
+        assert!(notes.is_empty(), "{folder}: {notes:?}");
         for case in expected["texts"].as_array().unwrap() {
             let text = case["text"].as_str().unwrap();
             let plain = tokenizer.encode(text).unwrap();
@@ -188,4 +189,56 @@ fn files_that_contradict_each_other_are_refused() {
     }
     let error = Tokenizer::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("of different tokenizers"), "{error}");
+}
+
+#[test]
+fn what_stands_beside_a_tokenizer_has_to_agree_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::copy(fixtures().join("json/tokenizer.json"), at("tokenizer.json")).unwrap();
+    let read = || Tokenizer::read(folder.path()).map(Option::unwrap);
+    let token = read().unwrap().added()[0].clone();
+    let refused = |name: &str, text: String| {
+        fs::write(at(name), text).unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        fs::remove_file(at(name)).unwrap();
+        error
+    };
+    fs::write(at("added_tokens.json"), format!("{{{:?}: {}}}", token.content, token.id)).unwrap();
+    read().unwrap();
+    let error = refused("added_tokens.json", format!("{{{:?}: {}}}", token.content, token.id + 1));
+    assert!(error.contains(&format!("has the id {} in it, and tokenizer.json has the id {}", token.id + 1, token.id)));
+    let error = refused("added_tokens.json", "{\"<new>\": 400}".to_owned());
+    assert!(error.contains("'<new>' has the id 400 in it, and tokenizer.json has no such token"), "{error}");
+    let decoder = format!(r#"{{"added_tokens_decoder": {{"{}": {{"content": "<other>"}}}}}}"#, token.id);
+    assert!(refused("tokenizer_config.json", decoder).contains("'<other>' has the id"));
+    // Whoever names a token that is not there is named.
+    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let error = refused(name, r#"{"eos_token": "<|nope|>"}"#.to_owned());
+        assert!(error.contains("'<|nope|>' that is to end texts ('eos_token') is not in tokenizer.json"), "{error}");
+    }
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
+    assert!(refused("tokenizer_config.json", pointer.to_owned()).contains("is a Git LFS pointer"));
+    // Two that end texts with different tokens: one is used, and the other told.
+    fs::write(at("tokenizer_config.json"), format!(r#"{{"eos_token": {:?}}}"#, token.content)).unwrap();
+    fs::write(at("special_tokens_map.json"), r#"{"eos_token": {"content": "a"}}"#).unwrap();
+    let (tokenizer, notes) = read().unwrap().ending_with(None).unwrap();
+    assert_eq!((tokenizer.end_of_text(), notes.len()), (token.id, 1));
+    assert!(notes[0].starts_with("tokenizer_config.json ends texts with token"), "{notes:?}");
+    assert!(notes[0].contains("special_tokens_map.json names"), "{notes:?}");
+}
+
+#[test]
+fn files_of_gpt2_may_end_texts_otherwise_and_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    Tokenizer::gpt2().unwrap().save(folder.path(), Map::new()).unwrap();
+    let path = folder.path().join("tokenizer_config.json");
+    fs::write(path, r#"{"eos_token": "!"}"#).unwrap();
+    let _ = fs::remove_file(folder.path().join("special_tokens_map.json"));
+    let tokenizer = Tokenizer::read(folder.path()).unwrap().unwrap();
+    assert!(tokenizer.is_gpt2());
+    let (tokenizer, notes) = tokenizer.ending_with(Some(50_256)).unwrap();
+    assert_eq!(tokenizer.end_of_text(), 50_256);
+    assert!(notes[0].contains("tokenizer_config.json names 0, '!'"), "{notes:?}");
 }

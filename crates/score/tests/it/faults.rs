@@ -33,8 +33,9 @@ fn texts_that_are_no_array() {
     assert!(error(GOOD).contains("expected a sequence"));
     assert!(error(&format!("[{GOOD}] more")).contains("trailing"));
     assert!(error(&"[".repeat(100_000)).contains("recursion limit"));
-    assert!(error("[\"\\ud800\"]").contains("line 1"));
-    assert!(error("[NaN]").contains("line 1, column 2"));
+    assert!(error("[\"\\ud800\"]").contains("entry 0: expected an object, found a string"));
+    assert!(error("[NaN]").contains("entry 0: expected an object, found NaN"));
+    assert!(error("[nan]").contains("line 1, column 3"));
     assert!(Responses::parse("r.json", b"[\"\xff\"]").unwrap_err().to_string().contains("line 1"));
     assert!(error("[]").contains("no responses"));
 }
@@ -64,6 +65,16 @@ fn all_bad_entries_are_named_at_once() {
     assert!(message.contains("entry 2: expected an object"), "{message}");
     let many = error(&format!("[{}]", [bad; 30].join(",")));
     assert!(many.contains("entry 19:") && !many.contains("entry 20:") && many.contains("and 10 more"), "{many}");
+}
+
+#[test]
+fn what_python_writes_in_keys_that_are_not_used_is_no_matter() {
+    let text = r#"[{"instruction": "a", "output": "b", "model_response": "b", "score": NaN, "odd": "x\ud83d",
+        "id": 18446744073709551617}]"#;
+    assert_eq!(parse(text).unwrap().entries[0].model_response, "b");
+    let broken = |value: &str| error(&format!(r#"[{{"instruction": "a", "output": {value}, "model_response": "b"}}]"#));
+    assert!(broken("NaN").contains("'output' is NaN, expected a string"), "{}", broken("NaN"));
+    assert!(broken(r#""x\ud83d""#).contains("'output' has a lone surrogate, \\ud83d"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{GgufError, GgufFile, GgufValue, PROMPT_STYLE};
+use super::{GgufError, GgufFile, GgufValue, PROMPT_STYLE, SPECIAL_TOKENS};
 
 /// Types of tokens that are not of byte-pair encoding itself: control tokens, user-defined ones, and unused ones.
 const CONTROL: i64 = 3;
@@ -98,6 +98,13 @@ impl GgufFile {
     #[must_use]
     pub fn prompt_style(&self) -> Option<String> {
         self.metadata(PROMPT_STYLE)?.as_str().map(str::to_owned)
+    }
+
+    /// Whether text that reads like an added token became that token when the model was trained, if gptune wrote the
+    /// file.
+    #[must_use]
+    pub fn special_tokens(&self) -> bool {
+        self.metadata(SPECIAL_TOKENS).and_then(|value| value.as_bool()).unwrap_or(false)
     }
 
     fn strings(&self, key: &str) -> Option<Vec<&str>> {

@@ -35,6 +35,8 @@ pub struct GgufModel<'a> {
     pub chat_template: Option<&'a str>,
     /// The name of the style that instructions became text in when the model was trained, for gptune.
     pub prompt_style: Option<&'a str>,
+    /// Whether text that reads like an added token became that token when the model was trained, for gptune.
+    pub special_tokens: bool,
 }
 
 /// Writes a model as GGUF version 3, as llama.cpp's `convert_hf_to_gguf.py` does.

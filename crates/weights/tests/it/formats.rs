@@ -211,6 +211,7 @@ fn ways_out_come_back_bit_by_bit_at_124m() {
         added: &[],
         padding: None,
         prompt_style: None,
+        special_tokens: false,
         chat_template: None,
     };
     save_gguf(&model, &gguf, &about, GgufPrecision::F32).unwrap();
@@ -232,6 +233,7 @@ fn models_that_gguf_cannot_hold_leave_no_file() {
         added: &[],
         padding: None,
         prompt_style: None,
+        special_tokens: false,
         chat_template: None,
     };
     let error = save_gguf(&model, &path, &about, GgufPrecision::F16).unwrap_err().to_string();

@@ -58,6 +58,7 @@ fn older_shards_are_one_model() {
     fs::remove_file(folder.path().join("pytorch_model-00002-of-00002.bin")).unwrap();
     let error = ModelFolder::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("names pytorch_model-00002-of-00002.bin, which is not beside it"), "{error}");
+    assert!(!error.contains("safetensors"), "{error}");
 }
 
 #[test]
@@ -84,6 +85,45 @@ fn with_head(folder: &Path, head: impl Fn(usize, f32) -> f32) {
     let tensors: Vec<_> = file.iter().chain([("lm_head.weight", head)]).collect();
     safetensors::serialize_to_file(tensors, None, &folder.join("model.safetensors")).unwrap();
     fs::copy(fixture("tied/config.json"), folder.join("config.json")).unwrap();
+}
+
+/// The model of `tied` with further tensors, under names that `rename` makes of some.
+fn with_twins(folder: &Path, rename: impl Fn(&str) -> Option<String>) {
+    let bytes = fs::read(fixture("tied/model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let twins: Vec<_> = file.iter().filter_map(|(name, tensor)| Some((rename(name)?, tensor))).collect();
+    let tensors: Vec<_> = file.iter().map(|(name, tensor)| (name.to_owned(), tensor)).chain(twins).collect();
+    safetensors::serialize_to_file(tensors, None, &folder.join("model.safetensors")).unwrap();
+    fs::copy(fixture("tied/config.json"), folder.join("config.json")).unwrap();
+}
+
+#[test]
+fn two_tensors_of_one_parameter_are_refused() {
+    for wrapper in ["module.", "_orig_mod.", "model.", "module._orig_mod."] {
+        let folder = tempfile::tempdir().unwrap();
+        with_twins(folder.path(), |name| name.ends_with("wte.weight").then(|| format!("{wrapper}{name}")));
+        let error = ModelFolder::open(folder.path()).unwrap_err();
+        assert!(matches!(error, WeightsError::Twice { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains(&format!("'{wrapper}transformer.wte.weight'")), "{error}");
+        assert!(error.contains("'transformer.wte.weight'"), "{error}");
+    }
+}
+
+#[test]
+fn a_vocabulary_of_another_size_is_the_configurations_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    with_twins(folder.path(), |_| None);
+    let path = folder.path().join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let rows = config["vocab_size"].as_u64().unwrap();
+    config["vocab_size"] = (rows - 1).into();
+    fs::write(&path, config.to_string()).unwrap();
+    let error = ModelFolder::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("'transformer.wte.weight' has shape") && error.contains("the configuration asks"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     commands::{print_json, respond::ANSWERS, score::Report},
-    console::Console,
+    console::{Console, on_a_line, quoted},
     interrupt,
     model_source::BUILT_IN,
     run_report::{self, Asked, Facts},
@@ -156,7 +156,7 @@ fn write_answers(run: &RunFolder, asked: &Asked<'_>, all: bool) -> Result<Vec<(&
 const SHOWN: usize = 3;
 
 fn tell_answers(console: &Console, examples: &[Example], before: &[String], after: &[String]) {
-    let line = |text: &str| text.replace('\n', " ");
+    let line = on_a_line;
     for ((example, before), after) in examples.iter().zip(before).zip(after).take(SHOWN) {
         let input = if example.input.is_empty() { String::new() } else { format!(" | {}", line(&example.input)) };
         console.say(&format!("\n{}{input}", line(&example.instruction)));
@@ -193,35 +193,39 @@ impl Next<'_> {
         let Self { run, config, base, .. } = self;
         let program = program();
         let (model, recipe) = (run.join("model"), run.join("config.toml"));
-        let (model, recipe) = (model.display(), recipe.display());
+        let [model, recipe] = [model, recipe].map(|path| quoted(&path.display().to_string()));
         if ending == Ending::Interrupted {
             // The configuration of a run is a recipe.
             return format!(
                 "Stopped after {steps} of {all} steps; the model so far is complete. To go on from it with a fresh \
-                 optimizer:\n  {program} train --recipe \"{recipe}\" --model \"{model}\""
+                 optimizer:\n  {program} train --recipe {recipe} --model {model}"
             );
         }
         if !answered {
             return format!(
                 "Stopped while answering; the model is complete. To answer the test part:\n  {program} respond --model \
-                 \"{model}\" --max-new-tokens {} --device {}",
+                 {model} --max-new-tokens {} --device {}",
                 config.response_tokens, config.device
             );
         }
         // One that a shell takes as it is, and a reader at a glance.
-        let plain = |text: &str| text.len() < 60 && !text.contains(['"', '$', '`', '\\', '\n', '!']);
+        let plain = |text: &str| text.len() < 60 && !text.contains(|c: char| c.is_control() || "\"$`\\!".contains(c));
         let is_plain = |example: &&Example| {
             let text = example.instruction.as_str();
             example.input.is_empty() && plain(text) && self.tokenizer.literal_added(text).is_none()
         };
         let question = self.data.examples(Part::Test).iter().find(is_plain);
         let question = question.map_or("...", |example| example.instruction.as_str());
-        let mut lines = vec![format!("Next, ask it something:  {program} ask --model \"{model}\" \"{question}\"")];
+        let mut lines = vec![format!("Next, ask it something:  {program} ask --model {model} \"{question}\"")];
         if *base == BUILT_IN {
             let data = if config.data == "sample" { "--data FILE.json".to_owned() } else { data_flags(config) };
             lines.push(format!("Train the real GPT-2:    {program} train --model gpt2 {data}"));
         } else {
-            lines.push(format!("Measure it:              {program} evaluate --model \"{model}\""));
+            let has = |part| !self.data.examples(part).is_empty();
+            let split = [(Part::Val, ""), (Part::Test, " --split test"), (Part::Train, " --split train")];
+            // What is left without a part of its own is measured on what there is.
+            let split = split.into_iter().find(|&(part, _)| has(part)).map_or("", |(_, flag)| flag);
+            lines.push(format!("Measure it:              {program} evaluate --model {model}{split}"));
         }
         lines.join("\n")
     }

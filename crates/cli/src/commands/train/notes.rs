@@ -6,7 +6,7 @@ use gptune_data::{Part, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{Prepared, TrainConfig, Trainer};
 
-use crate::console::{self, Console};
+use crate::console::{self, Console, on_a_line, quoted};
 
 /// What is trained, on what, and how long.
 pub(super) fn beginning(
@@ -49,10 +49,18 @@ pub(super) fn beginning(
             if data.preflight.leaks.len() > 10 { ", …" } else { "" }
         ));
     }
-    if data.preflight.cut > 0 {
+    let cut = |part| data.loader(part).map_or(0, |loader| loader.cut());
+    let (train, val) = (cut(Part::Train), cut(Part::Val));
+    if train > 0 {
         console.say(&format!(
-            "Note: {} training examples are longer than {} tokens and lose their end, so that they do not teach to stop",
-            data.preflight.cut, config.max_length
+            "Note: {train} training examples are longer than {} tokens and lose their end, so that they do not teach to stop",
+            config.max_length
+        ));
+    }
+    if val > 0 {
+        console.say(&format!(
+            "Note: {val} validation examples are longer than {} tokens, and measured without their end",
+            config.max_length
         ));
     }
     if data.preflight.without_response > 0 {
@@ -117,7 +125,7 @@ pub(super) fn unknown_words(
     if unknown.is_empty() {
         return;
     }
-    let some = unknown.iter().take(5).map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    let some = unknown.iter().take(5).map(|word| format!("'{}'", on_a_line(word))).collect::<Vec<_>>().join(", ");
     console.say(&format!(
         "Note: nano is a toy for the built-in data: it has never seen {} of the {} different words here, such as {some}. \
          For GPT-2 itself: {} train --model gpt2 {}",
@@ -142,5 +150,5 @@ pub(super) fn data_flags(config: &TrainConfig) -> String {
         ("--test-data", &config.test_data),
     ];
     let given = flags.iter().filter(|(_, value)| !value.is_empty());
-    given.map(|(flag, value)| format!("{flag} \"{value}\"")).collect::<Vec<_>>().join(" ")
+    given.map(|(flag, value)| format!("{flag} {}", quoted(value))).collect::<Vec<_>>().join(" ")
 }

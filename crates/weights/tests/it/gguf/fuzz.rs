@@ -55,6 +55,7 @@ fn read_all(bytes: Vec<u8>) -> bool {
         assert!(tokenizer.end_of_text.is_none_or(|id| (id as usize) < known));
     }
     _ = file.prompt_style();
+    _ = file.special_tokens();
     if let Ok(gpt2) = GgufGpt2::new(file) {
         for name in gpt2.names() {
             _ = gpt2.read(name);

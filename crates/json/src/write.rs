@@ -4,17 +4,11 @@ use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
-/// Stands for what a string cannot hold: before four digits, the lone surrogate that they name. A noncharacter that no
-/// text should have.
-pub(crate) const MARK: char = '\u{10fffe}';
-
-/// The string that stands for `NaN`, `Infinity` or `-Infinity`, which JSON has no numbers for.
-pub(crate) fn number_mark(word: &str) -> String {
-    format!("{MARK}{word}")
-}
+use crate::mark::{self, MARK};
 
 /// Formats a value on one line, as Python's `json.dumps(value)` does.
-pub(crate) fn to_line(value: &Value) -> String {
+#[must_use]
+pub fn to_line(value: &Value) -> String {
     let mut out = String::new();
     write_line(&mut out, value);
     out
@@ -47,7 +41,7 @@ fn write_line(out: &mut String, value: &Value) {
 /// Formats a value byte for byte as Python's `json.dumps(value, indent=4)` does: non-ASCII
 /// escaped, no newline at the end.
 #[must_use]
-pub fn to_python_json(value: &Value) -> String {
+pub fn to_lines(value: &Value) -> String {
     let mut out = String::new();
     write_value(&mut out, value, 0);
     out
@@ -98,17 +92,15 @@ fn write_items<I: IntoIterator>(
 }
 
 fn write_string(out: &mut String, text: &str) {
-    if let Some(word) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| number_mark(word) == text) {
-        out.push_str(word);
+    if let Some(number) = mark::number(text) {
+        out.push_str(number);
         return;
     }
     out.push('"');
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
-        let is_surrogate =
-            |digits: &&str| u32::from_str_radix(digits, 16).is_ok_and(|code| (0xd800..0xe000).contains(&code));
         match c {
-            MARK if rest.as_str().get(..4).as_ref().is_some_and(is_surrogate) => {
+            MARK if mark::surrogate(rest.as_str()).is_some() => {
                 out.push_str("\\u");
                 out.extend(rest.by_ref().take(4));
             }
@@ -160,13 +152,13 @@ mod tests {
                       \"c\": {},\n        \"d\": [\n            1,\n            -2.5,\n            1e+16,\n            \
                       1.5e-07,\n            123456789.0,\n            0.0001,\n            null,\n            true\n        \
                       ]\n    }\n]";
-        assert_eq!(to_python_json(&serde_json::from_str(text).unwrap()), python);
+        assert_eq!(to_lines(&serde_json::from_str(text).unwrap()), python);
     }
 
     #[test]
     fn long_floats_keep_every_digit() {
         for text in ["0.1234567890123456", "7.205759403792794e+16", "2.2250738585072014e-308", "123456.78901234567"] {
-            assert_eq!(to_python_json(&serde_json::from_str(text).unwrap()), text);
+            assert_eq!(to_lines(&serde_json::from_str(text).unwrap()), text);
         }
     }
 }

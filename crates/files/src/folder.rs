@@ -1,0 +1,104 @@
+//! Folders that are there when all that belongs into them is.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{sync_folder_of, unfinished::Unfinished};
+
+/// A folder that is being filled under a name of its own.
+#[derive(Debug)]
+pub struct NewFolder {
+    temporary: Unfinished,
+    path: PathBuf,
+}
+
+impl NewFolder {
+    /// Starts a folder that will be `path`. An empty one may be there already; folders above it that are not there are
+    /// made when it is committed.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        // In the folder itself if there is one: it may be a file system of its own.
+        let above = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new(""));
+        let ((), temporary) = Unfinished::create(above, |name| fs::create_dir(name))?;
+        Ok(Self { temporary, path: path.to_owned() })
+    }
+
+    /// Where to put what belongs into it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Gives the folder, or what is in it, its name. The files in it have to be synced already, as
+    /// [`NewFile`](crate::NewFile) does it.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; then nothing is left that was not there before.
+    pub fn commit(self) -> io::Result<()> {
+        let temporary = self.temporary.path();
+        if !self.path.is_dir() {
+            if let Some(parent) = self.path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::rename(temporary, &self.path)?;
+            return sync_folder_of(&self.path);
+        }
+        let mut moved = Vec::new();
+        for entry in fs::read_dir(temporary)? {
+            let entry = entry?;
+            let to = self.path.join(entry.file_name());
+            if let Err(error) = fs::rename(entry.path(), &to) {
+                for path in moved {
+                    let _ = fs::remove_file(path);
+                }
+                return Err(error);
+            }
+            moved.push(to);
+        }
+        sync_folder_of(&self.path.join("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_is_there_when_it_is_committed() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("a/b");
+        for commits in [false, true] {
+            let folder = NewFolder::create(&path).unwrap();
+            crate::write(&folder.path().join("file"), b"x").unwrap();
+            assert!(!path.exists());
+            if commits {
+                folder.commit().unwrap();
+            }
+        }
+        assert_eq!((names(&path), names(outer.path())), (vec!["file".to_owned()], vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn an_empty_folder_is_filled() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = NewFolder::create(path.path()).unwrap();
+        crate::write(&folder.path().join("file"), b"x").unwrap();
+        folder.commit().unwrap();
+        assert_eq!(names(path.path()), ["file"]);
+        drop(NewFolder::create(path.path()).unwrap());
+        assert_eq!(names(path.path()), ["file"]);
+    }
+}
