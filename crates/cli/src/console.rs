@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::Result;
 use gptune_data::{Loader, Tokenizer};
-use gptune_train::{Event, LeftOut};
+use gptune_run::Event;
+use gptune_train::LeftOut;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Whether a line could not be written.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use gptune_data::{Example, Part};
 use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
+use gptune_run::{Event, RunFolder};
 use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
-use gptune_train::{Ending, Event, Prepared, RunFolder, TrainConfig};
+use gptune_train::{Ending, Prepared, TrainConfig};
 use serde_json::Value;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What the events of a run say, gathered once for everything that shows it.
 
-use gptune_train::Event;
+use gptune_run::Event;
 
 /// The events of a run by what they tell.
 #[derive(Debug, Clone, Default)]

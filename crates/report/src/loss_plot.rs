@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gptune_train::Event;
+use gptune_run::Event;
 
 use crate::{
     axis::{Axis, interpolated, label, range, ticks},

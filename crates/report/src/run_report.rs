@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use gptune_train::Event;
+use gptune_run::Event;
 
 use crate::html;
 

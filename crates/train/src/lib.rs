@@ -2,25 +2,23 @@
 //!
 //! [`Trainer`] runs the loop of section 7.6 of *Build a Large Language Model From Scratch*: the
 //! batches in PyTorch's order, AdamW, an evaluation every few steps, a sample after every epoch. What
-//! happens is told as [`Event`]s to an [`Observer`]; the console, `metrics.jsonl` and the plot are
+//! happens is told as [`Event`](gptune_run::Event)s to an [`Observer`]; the console, `metrics.jsonl` and the plot are
 //! observers of the same events. The trainer is handed a model and never opens a weights file: what
 //! to do with one worth keeping is the observer's business, too.
 //!
-//! [`TrainConfig`] holds every value of a run, and [`RunFolder`] is where it goes.
+//! [`TrainConfig`] holds every value of a run, and a [`RunFolder`](gptune_run::RunFolder) is where it goes.
 
 mod compact;
 mod config;
 mod error;
 mod evaluate;
-mod event;
 mod finite;
 mod formula;
-mod memory;
+mod observer;
 mod precision;
 mod prepare;
 mod pretrain;
 mod respond;
-mod run_folder;
 mod self_check;
 mod trainer;
 
@@ -28,14 +26,12 @@ pub use compact::CompactVocabulary;
 pub use config::{Packing, TrainConfig};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Measure, evaluate};
-pub use event::{Event, Observer, read_events};
 pub use finite::is_finite;
 pub use formula::formula_weights;
-pub use memory::peak_memory_bytes;
+pub use observer::Observer;
 pub use precision::Precision;
 pub use prepare::{LeftOut, ModelInput, Prepared, Source};
 pub use pretrain::{PretrainConfig, TextBlocks, pretrain};
 pub use respond::{Respondent, Response, respond, responses_json};
-pub use run_folder::RunFolder;
 pub use self_check::{Digest, Finding, SelfCheck};
 pub use trainer::{Ending, NotFinite, Outcome, Trainer};

@@ -10,10 +10,8 @@ use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStr
 use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
 
-use crate::{
-    CompactVocabulary, Ending, Event, NotFinite, Observer, Outcome, Packing, TrainError, peak_memory_bytes,
-    trainer::Updates,
-};
+use crate::{CompactVocabulary, Ending, NotFinite, Observer, Outcome, Packing, TrainError, trainer::Updates};
+use gptune_run::{Event, peak_memory_bytes};
 
 /// How to pretrain.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,9 +16,10 @@ use gptune_kernels::{AdamW, GradientScale, squared_norm};
 use gptune_model::{GenerateOptions, Gpt2, Supervised};
 
 use crate::{
-    Event, Measure, Observer, Packing, Precision, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable,
-    peak_memory_bytes, precision::LossScale,
+    Measure, Observer, Packing, Precision, Prepared, TrainConfig, TrainError, evaluate, finite::is_usable,
+    precision::LossScale,
 };
+use gptune_run::{Event, peak_memory_bytes};
 
 /// Fine-tunes a model.
 #[derive(Debug)]

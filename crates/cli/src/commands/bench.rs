@@ -7,9 +7,8 @@ use burn::tensor::Device;
 use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer};
 use gptune_kernels::slices::{Matrix, MatrixMut, Onto, matmul, matmul_totals};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
-use gptune_train::{
-    Event, Measure, ModelInput, Observer, Prepared, TrainConfig, TrainError, Trainer, evaluate, peak_memory_bytes,
-};
+use gptune_run::{Event, peak_memory_bytes};
+use gptune_train::{Measure, ModelInput, Observer, Prepared, TrainConfig, TrainError, Trainer, evaluate};
 use serde::Serialize;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use gptune_data::Tokenizer;
 use gptune_files::NewFolder;
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::RunFolder;
+use gptune_run::RunFolder;
 use gptune_weights::{
     GgufModel, GgufPrecision, GgufSizes, Precision, SaveOptions, SpecialTokens, save_book, save_gguf, save_model,
 };

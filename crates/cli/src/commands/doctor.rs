@@ -2,7 +2,8 @@ use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Distribution, Tensor};
-use gptune_train::{Finding, SelfCheck, peak_memory_bytes};
+use gptune_run::peak_memory_bytes;
+use gptune_train::{Finding, SelfCheck};
 use serde_json::json;
 
 use super::{check_writable, print_json};

@@ -1,7 +1,7 @@
 use anyhow::{Result, bail};
 use gptune_data::{END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::RunFolder;
+use gptune_run::RunFolder;
 
 use gptune_weights::SpecialTokens;
 

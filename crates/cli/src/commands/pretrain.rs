@@ -1,7 +1,8 @@
 use anyhow::{Context, Result, anyhow, bail};
 use gptune_data::{Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::{Ending, Event, Observer, PretrainConfig, RunFolder, TextBlocks, TrainError, pretrain};
+use gptune_run::{Event, RunFolder};
+use gptune_train::{Ending, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
 use gptune_weights::SpecialTokens;
 use serde_json::json;
 

@@ -7,9 +7,8 @@ use anyhow::{Result, bail};
 use burn::module::Module;
 use gptune_data::{Example, Part};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_train::{
-    Event, ModelInput, Observer, Prepared, Respondent, RunFolder, Source, TrainConfig, TrainError, Trainer,
-};
+use gptune_run::{Event, RunFolder};
+use gptune_train::{ModelInput, Observer, Prepared, Respondent, Source, TrainConfig, TrainError, Trainer};
 use gptune_weights::Precision;
 use serde_json::json;
 
@@ -72,9 +71,10 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
     let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
 
+    let text = config.to_toml()?;
     let run = match &args.out {
-        Some(out) => RunFolder::create(out, &config)?,
-        None => RunFolder::create_named(Path::new("runs"), &resolve::run_name(args, &base, &config), &config)?,
+        Some(out) => RunFolder::create(out, &text)?,
+        None => RunFolder::create_named(Path::new("runs"), &resolve::run_name(args, &base, &config), &text)?,
     };
     if !data.left_out.is_empty() {
         let lines: Vec<String> = data.left_out.iter().map(|left| left.entry.to_json(&left.origin) + "\n").collect();

@@ -1,7 +1,7 @@
 //! The page as text.
 
 use gptune_report::{Answer, DataFacts, Reply, RunReport};
-use gptune_train::Event;
+use gptune_run::Event;
 
 use crate::sample;
 

@@ -2,7 +2,7 @@
 //! built-in data. No model wrote the answers.
 
 use gptune_report::{Answer, DataFacts, Estimate, Metric, Reply, RunReport, Scale, Score, Scores};
-use gptune_train::Event;
+use gptune_run::Event;
 use serde_json::Value;
 
 pub(crate) const EVALUATIONS: usize = 47;

@@ -1,5 +1,6 @@
 use gptune_data::Order;
-use gptune_train::{Ending, Event, NotFinite, TrainConfig};
+use gptune_run::Event;
+use gptune_train::{Ending, NotFinite, TrainConfig};
 
 use crate::world;
 

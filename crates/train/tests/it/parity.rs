@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
-use gptune_train::{Event, TrainConfig};
+use gptune_run::Event;
+use gptune_train::TrainConfig;
 use serde::Deserialize;
 
 use crate::world;

@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 use gptune_data::Tokenizer;
 use gptune_model::Gpt2;
-use gptune_train::{Ending, Event, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
+use gptune_run::Event;
+use gptune_train::{Ending, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
 
 use crate::world;
 

@@ -11,8 +11,9 @@ use std::{
 use burn::tensor::Device;
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
+use gptune_run::Event;
 use gptune_train::{
-    Event, ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, Trainer, formula_weights,
+    ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, Trainer, formula_weights,
 };
 
 /// The sizes that `fixtures/reference.py` uses.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use gptune_data::{Example, Part, Tokenizer};
 use gptune_model::Gpt2;
 use gptune_report::{LossPlot, svg_to_png};
-use gptune_train::{Ending, Event, Outcome, Prepared, RunFolder, TrainConfig, responses_json};
+use gptune_run::{Event, RunFolder};
+use gptune_train::{Ending, Outcome, Prepared, TrainConfig, responses_json};
 use serde_json::{Map, Value, json};
 
 use super::{

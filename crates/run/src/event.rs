@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use gptune_model::Gpt2;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::RunError;
 
 /// Something that happened. One line of `metrics.jsonl` each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,24 +115,6 @@ pub enum Event {
     },
 }
 
-/// Somebody who wants to know, and who keeps models worth keeping.
-pub trait Observer {
-    /// Takes note of an event.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::Observer`] or [`TrainError::Write`] ends the run.
-    fn event(&mut self, event: &Event) -> Result<(), TrainError>;
-
-    /// Keeps a model: the starting one, that of every finished epoch, and the last one. Each
-    /// replaces the one before. `steps` counts the updates it has seen.
-    ///
-    /// # Errors
-    ///
-    /// As [`Observer::event`].
-    fn keep(&mut self, model: &Gpt2, steps: usize) -> Result<(), TrainError>;
-}
-
 /// A number that JSON has no word for is null, and reads back as NaN.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
@@ -143,9 +124,9 @@ fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
 ///
 /// # Errors
 ///
-/// [`TrainError::Metrics`] with the line that is none.
-pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
-    let fault = |line, problem: String| TrainError::Metrics { path: path.to_owned(), line, problem };
+/// [`RunError::Metrics`] with the line that is none.
+pub fn read_events(path: &Path) -> Result<Vec<Event>, RunError> {
+    let fault = |line, problem: String| RunError::Metrics { path: path.to_owned(), line, problem };
     let text = std::fs::read_to_string(path).map_err(|error| fault(1, error.to_string()))?;
     let events = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     events

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Event, TrainConfig, TrainError};
+use crate::{Event, RunError};
 
 /// A run's folder: its configuration, written before the first step, and its events, one line of
 /// `metrics.jsonl` each.
@@ -21,16 +21,16 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::NotEmpty`] if something is there already.
-    pub fn check(path: &Path) -> Result<(), TrainError> {
-        let write = |source| TrainError::Write { path: path.to_owned(), source };
+    /// [`RunError::NotEmpty`] if something is there already.
+    pub fn check(path: &Path) -> Result<(), RunError> {
+        let write = |source| RunError::Write { path: path.to_owned(), source };
         match fs::read_dir(path) {
             Ok(mut entries) => match entries.next() {
-                Some(_) => Err(TrainError::NotEmpty { path: path.to_owned() }),
+                Some(_) => Err(RunError::NotEmpty { path: path.to_owned() }),
                 None => Ok(()),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(_) if path.is_file() => Err(TrainError::NoFolder { path: path.to_owned() }),
+            Err(_) if path.is_file() => Err(RunError::NoFolder { path: path.to_owned() }),
             Err(error) => Err(write(error)),
         }
     }
@@ -39,11 +39,11 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::NotEmpty`] if something is there already, [`TrainError::Write`] if it cannot
+    /// [`RunError::NotEmpty`] if something is there already, [`RunError::Write`] if it cannot
     /// be written.
-    pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
+    pub fn create(path: &Path, config: &str) -> Result<Self, RunError> {
         Self::check(path)?;
-        fs::create_dir_all(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+        fs::create_dir_all(path).map_err(|source| RunError::Write { path: path.to_owned(), source })?;
         Self::claim(path, config)
     }
 
@@ -51,34 +51,33 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Write`] if it cannot be written.
-    pub fn create_named(parent: &Path, name: &str, config: &TrainConfig) -> Result<Self, TrainError> {
-        fs::create_dir_all(parent).map_err(|source| TrainError::Write { path: parent.to_owned(), source })?;
+    /// [`RunError::Write`] if it cannot be written.
+    pub fn create_named(parent: &Path, name: &str, config: &str) -> Result<Self, RunError> {
+        fs::create_dir_all(parent).map_err(|source| RunError::Write { path: parent.to_owned(), source })?;
         for number in 1_u32.. {
             let path = parent.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
             // Creating it is the claim on it.
             match fs::create_dir(&path) {
                 Ok(()) => return Self::claim(&path, config),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(TrainError::Write { path, source }),
+                Err(source) => return Err(RunError::Write { path, source }),
             }
         }
-        Err(TrainError::NotEmpty { path: parent.join(name) })
+        Err(RunError::NotEmpty { path: parent.join(name) })
     }
 
     /// Takes possession of a folder: who makes its `metrics.jsonl` has it.
-    fn claim(path: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
+    fn claim(path: &Path, config: &str) -> Result<Self, RunError> {
         let file = path.join("metrics.jsonl");
         let metrics = File::options().append(true).create_new(true).open(&file).map_err(|source| {
             if source.kind() == std::io::ErrorKind::AlreadyExists {
-                TrainError::NotEmpty { path: path.to_owned() }
+                RunError::NotEmpty { path: path.to_owned() }
             } else {
-                TrainError::Write { path: file, source }
+                RunError::Write { path: file, source }
             }
         })?;
         let file = path.join("config.toml");
-        gptune_files::write(&file, config.to_toml()?.as_bytes())
-            .map_err(|source| TrainError::Write { path: file, source })?;
+        gptune_files::write(&file, config.as_bytes()).map_err(|source| RunError::Write { path: file, source })?;
         Ok(Self { path: path.to_owned(), metrics })
     }
 
@@ -87,9 +86,9 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Write`].
-    pub fn append(&mut self, event: &Event) -> Result<(), TrainError> {
-        let fault = |source| TrainError::Write { path: self.path.join("metrics.jsonl"), source };
+    /// [`RunError::Write`].
+    pub fn append(&mut self, event: &Event) -> Result<(), RunError> {
+        let fault = |source| RunError::Write { path: self.path.join("metrics.jsonl"), source };
         let mut line = serde_json::to_vec(event).map_err(|error| fault(error.into()))?;
         line.push(b'\n');
         self.metrics.write_all(&line).map_err(fault)
@@ -111,12 +110,12 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Write`].
-    pub fn write(&self, name: &str, contents: &[u8]) -> Result<PathBuf, TrainError> {
+    /// [`RunError::Write`].
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<PathBuf, RunError> {
         let path = self.join(name);
         match gptune_files::write(&path, contents) {
             Ok(()) => Ok(path),
-            Err(source) => Err(TrainError::Write { path, source }),
+            Err(source) => Err(RunError::Write { path, source }),
         }
     }
 }
@@ -129,7 +128,7 @@ mod tests {
     fn a_folder_in_use_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
-        let error = RunFolder::create(folder.path(), &TrainConfig::default()).unwrap_err();
+        let error = RunFolder::create(folder.path(), "").unwrap_err();
         assert!(error.to_string().contains("not empty"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -138,12 +137,11 @@ mod tests {
     fn configuration_and_events_are_on_disk_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let mut run = RunFolder::create(&path, &TrainConfig::default()).unwrap();
+        let mut run = RunFolder::create(&path, "lr = 0.1\n").unwrap();
         let event = Event::Initial { train_loss: 3.825_9, val_loss: 3.761_9 };
         run.append(&event).unwrap();
         assert_eq!(crate::read_events(&path.join("metrics.jsonl")).unwrap(), [event]);
-        let text = fs::read_to_string(path.join("config.toml")).unwrap();
-        assert_eq!(TrainConfig::from_toml("x", &text).unwrap(), TrainConfig::default());
+        assert_eq!(fs::read_to_string(path.join("config.toml")).unwrap(), "lr = 0.1\n");
         let text = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert_eq!(text, "{\"event\":\"initial\",\"train_loss\":3.8259,\"val_loss\":3.7619}\n");
     }
@@ -151,8 +149,7 @@ mod tests {
     #[test]
     fn runs_of_one_name_get_folders_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
-        let config = TrainConfig::default();
-        let create = || RunFolder::create_named(folder.path(), "run", &config).unwrap();
+        let create = || RunFolder::create_named(folder.path(), "run", "").unwrap();
         let names: Vec<PathBuf> = std::thread::scope(|scope| {
             let runs: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
             runs.into_iter().map(|run| run.join().unwrap().path().to_owned()).collect()
@@ -166,7 +163,7 @@ mod tests {
     fn one_of_two_runs_gets_a_folder_that_both_were_given() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
-        let create = || RunFolder::create(&path, &TrainConfig::default()).is_ok();
+        let create = || RunFolder::create(&path, "").is_ok();
         let won = std::thread::scope(|scope| {
             let runs: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
             runs.into_iter().map(|run| usize::from(run.join().unwrap())).sum::<usize>()

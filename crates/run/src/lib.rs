@@ -1,0 +1,25 @@
+//! What happened in a training run, without any tensor: whoever shows, compares or continues runs needs no back end.
+//!
+//! A run tells what happens as [`Event`]s. [`RunFolder`] holds its configuration and its `metrics.jsonl`, a line each, which
+//! [`read_events`] gives back.
+//!
+//! ```
+//! use gptune_run::{Event, RunFolder, read_events};
+//!
+//! # let outer = tempfile::tempdir()?;
+//! let path = outer.path().join("run");
+//! let mut run = RunFolder::create(&path, "lr = 0.1\n")?;
+//! run.append(&Event::Initial { train_loss: 3.8, val_loss: 3.7 })?;
+//! assert_eq!(read_events(&path.join("metrics.jsonl"))?.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod event;
+mod folder;
+mod memory;
+
+pub use error::RunError;
+pub use event::{Event, read_events};
+pub use folder::RunFolder;
+pub use memory::peak_memory_bytes;
