@@ -1,6 +1,9 @@
 //! What a model's own files tell of its training, and what further work with it starts from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use gptune_data::{Fractions, Order, PromptStyle, TooLong};
@@ -27,6 +30,9 @@ pub(crate) struct About {
     /// The training that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// The chat template that stands beside it, whoever made it.
+    #[serde(skip)]
+    pub chat_template: Option<String>,
 }
 
 /// A training, as far as measuring and going on need it.
@@ -87,7 +93,8 @@ impl Training {
 
     /// Whether `data` is what was trained on, by its path or name.
     pub(crate) fn is_of(&self, data: &str) -> bool {
-        self.train_data.is_empty() && (self.data == data || absolute(data) == self.data)
+        let own = if self.train_data.is_empty() { &self.data } else { &self.train_data };
+        own == data || absolute(data) == *own
     }
 }
 
@@ -101,7 +108,8 @@ impl About {
         if let Some(file) = open_if_gguf(path)? {
             let style = file.prompt_style().map(|style| style.parse()).transpose();
             let prompt_style = style.with_context(|| format!("{}, key gptune.prompt_style", path.display()))?;
-            return Ok(Self { prompt_style, special_tokens: file.special_tokens(), training: None });
+            let chat_template = file.chat_template();
+            return Ok(Self { prompt_style, special_tokens: file.special_tokens(), training: None, chat_template });
         }
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let own = if path.is_dir() { folder.join(FILE) } else { beside(path) };
@@ -109,12 +117,20 @@ impl About {
         let mut about = match std::fs::read(&own) {
             Ok(text) => serde_json::from_slice(&text)
                 .with_context(|| format!("{} is not what gptune writes; remove or mend it", own.display()))?,
-            Err(_) => Self::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", own.display())),
         };
+        about.chat_template = std::fs::read_to_string(folder.join("chat_template.jinja")).ok();
         let tokenizer = folder.join("tokenizer_config.json");
-        let Ok(text) = std::fs::read(&tokenizer) else { return Ok(about) };
+        let text = match std::fs::read(&tokenizer) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(about),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", tokenizer.display())),
+        };
         let config: Value =
             serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", tokenizer.display()))?;
+        let template = config.get("chat_template").and_then(Value::as_str);
+        about.chat_template = about.chat_template.or_else(|| template.map(str::to_owned));
         let Some(named) = config.get(STYLE_KEY).and_then(Value::as_str) else { return Ok(about) };
         let style = named.parse().with_context(|| format!("{}, key {STYLE_KEY}", tokenizer.display()))?;
         if about.prompt_style.is_some_and(|own| own != style) {
@@ -132,6 +148,17 @@ impl About {
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("cannot write what is known of the model")? + "\n";
         gptune_files::write(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Whether there is nothing to remember.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.prompt_style.is_none() && !self.special_tokens && self.training.is_none()
+    }
+
+    /// A chat template that is none of gptune's styles.
+    pub(crate) fn foreign_template(&self) -> Option<&str> {
+        let own = |template: &&str| PromptStyle::ALL.iter().all(|style| style.chat_template() != *template);
+        self.chat_template.as_deref().filter(|_| self.prompt_style.is_none()).filter(own)
     }
 
     /// The style to use: what the user says, else the model's, else the book's.

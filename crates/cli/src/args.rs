@@ -85,9 +85,8 @@ impl Command {
                  smaller model"
             }
             Self::Pretrain(_) => "lower --batch-size or --block-size, or make a smaller model",
-            Self::Evaluate(_) | Self::Data(_) | Self::Bench(_) => {
-                "lower --batch-size or --max-length, or take a smaller model"
-            }
+            Self::Evaluate(_) | Self::Data(_) => "lower --batch-size or --max-length, or take a smaller model",
+            Self::Bench(_) => "lower --batch-size, or take a smaller model",
             _ => "take a smaller model, or end other programs",
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn remote_data(data: &str) -> Option<Remote> {
     Remote::data(data, None).filter(|_| !Path::new(data).exists())
 }
 
-/// The data of a run, with their [`fingerprint`]. Entries that cannot be read are in them too, for
+/// The data of a run, with their fingerprint. Entries that cannot be read are in them too, for
 /// [`Prepared`](gptune_train::Prepared) to refuse with whatever else cannot be used.
 ///
 /// # Errors
@@ -42,19 +42,17 @@ pub(crate) fn open(config: &TrainConfig, questions: bool) -> Result<(Source, Str
     Ok((source, digest_of(&digests)))
 }
 
-/// The digest of the bytes of a run's data.
+/// The fingerprint that a file or name of data alone has.
 ///
 /// # Errors
 ///
-/// If they cannot be read.
-pub(crate) fn fingerprint(config: &TrainConfig) -> Result<String> {
-    let given = parts(config).into_iter().filter(|data| !data.is_empty());
-    let digests = given.map(|data| Ok(Sha256::digest(bytes_of(data)?))).collect::<Result<Vec<_>>>()?;
-    Ok(digest_of(&digests))
+/// If it cannot be read.
+pub(crate) fn fingerprint_of(data: &str) -> Result<String> {
+    Ok(digest_of(&[Sha256::digest(bytes_of(data)?)]))
 }
 
 /// What is trained on, answered and validated with; the whole of the data stands first.
-fn parts(config: &TrainConfig) -> [&str; 3] {
+pub(crate) fn parts(config: &TrainConfig) -> [&str; 3] {
     if config.train_data.is_empty() {
         return [&config.data, "", ""];
     }

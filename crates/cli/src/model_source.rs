@@ -44,7 +44,14 @@ impl Opened {
 
     /// How instructions become text: as the user says, else as the model was trained, else as the book has it.
     pub(crate) fn style(&self, given: Option<PromptStyle>) -> PromptStyle {
-        self.about.style(given)
+        let style = self.about.style(given);
+        if given.is_none() && self.about.foreign_template().is_some() {
+            console::note(&format!(
+                "Note: the model has a chat template of its own, which is not used here; prompts are in the style {style}, \
+                 --prompt-style chooses another"
+            ));
+        }
+        style
     }
 
     /// The run folder that the model lies in.
@@ -56,7 +63,7 @@ impl Opened {
     /// The model that the first of all trainings started from.
     pub(crate) fn base(&self, model: &str) -> String {
         let training = self.about.training.as_ref();
-        training.map_or_else(|| crate::about::absolute(model), |training| training.base.clone())
+        training.map_or_else(|| anchored(model), |training| training.base.clone())
     }
 }
 
@@ -171,13 +178,10 @@ fn tokenizer_of(path: &Path, rows: usize) -> Result<(Tokenizer, SpecialTokens)> 
         console::note(&format!("Note: {note}"));
     }
     special.eos = Some(tokenizer.end_of_text());
-    if let Some(pad) = special.pad
-        && pad as usize >= rows
-    {
-        bail!(
-            "config.json of {} pads with token {pad}, and the model has {rows} tokens; correct 'pad_token_id'",
-            path.display()
-        );
+    for (key, id) in [("bos_token_id", special.bos), ("pad_token_id", special.pad)] {
+        if let Some(id) = id.filter(|&id| id as usize >= rows) {
+            bail!("{} names token {id} as its '{key}', and the model has {rows} tokens; correct that", path.display());
+        }
     }
     Ok((tokenizer, special))
 }
@@ -194,6 +198,11 @@ pub(crate) fn title(source: &str) -> String {
     }
     let title = if path.is_file() { path.file_stem() } else { path.file_name() };
     title.map_or_else(|| source.to_owned(), |title| title.to_string_lossy().into_owned())
+}
+
+/// A model's name or path that means the same from every folder.
+pub(crate) fn anchored(model: &str) -> String {
+    if model == BUILT_IN || remote_model(model).is_some() { model.to_owned() } else { crate::about::absolute(model) }
 }
 
 /// What a name of a model stands for, if it is not a path on this machine. A short name such as `gpt2` goes before a

@@ -9,7 +9,7 @@ use crate::{
     about::{About, absolute},
     args::TrainArgs,
     assets::RECIPES,
-    model_source::{BUILT_IN, title},
+    model_source::{self, BUILT_IN, title},
 };
 
 /// A configuration, and where its values come from.
@@ -69,6 +69,9 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Resolved> {
                 "the recipe has both 'data' and 'train_data'; 'data' is split into its parts, so leave out one of them"
             );
         }
+        if args.split.is_some() {
+            bail!("--split is for data that are split, and the recipe has training data of its own ('train_data')");
+        }
         config.data.clear();
     }
     let in_recipe = |key: &str| given.iter().any(|given| given == key);
@@ -98,7 +101,8 @@ fn about(model: &str) -> About {
     let path = Path::new(model);
     let inner = path.join("model");
     let path = if path.join("config.json").is_file() || !inner.is_dir() { path } else { &inner };
-    if model == BUILT_IN || !path.exists() { About::default() } else { About::read(path).unwrap_or_default() }
+    let is_path = model != BUILT_IN && path.exists() && model_source::remote_model(model).is_none();
+    if is_path { About::read(path).unwrap_or_default() } else { About::default() }
 }
 
 fn read_recipe(recipe: &str) -> Result<(TrainConfig, Vec<String>)> {
@@ -179,11 +183,10 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
 
 /// Makes paths in a configuration mean the same from every folder.
 pub(crate) fn anchor(config: &mut TrainConfig) {
-    for name in
-        [&mut config.model, &mut config.data, &mut config.train_data, &mut config.val_data, &mut config.test_data]
-    {
-        // What a name stands for goes before a file of that name.
-        if !["nano", "sample"].contains(&name.as_str()) && !name.is_empty() {
+    config.model = model_source::anchored(&config.model);
+    for name in [&mut config.data, &mut config.train_data, &mut config.val_data, &mut config.test_data] {
+        // What the name stands for goes before a file of that name.
+        if name != "sample" && !name.is_empty() {
             *name = absolute(name);
         }
     }

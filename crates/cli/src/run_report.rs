@@ -8,10 +8,10 @@ use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
 use gptune_run::{Event, RunFolder};
 use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
 use gptune_train::{Ending, Prepared, TrainConfig};
-use serde_json::Value;
 
 use crate::{
     commands::score::{self, Report},
+    console::quoted,
     device::Chosen,
 };
 
@@ -65,7 +65,7 @@ fn responses(origin: &str, examples: &[Example], answers: &[String]) -> Response
 }
 
 fn kind(example: &Example) -> Option<String> {
-    example.entry.get("kind").and_then(Value::as_str).map(str::to_owned)
+    example.entry.get("kind").and_then(|kind| gptune_json::text(kind.as_str()?).ok()).map(str::to_owned)
 }
 
 /// What is known of a run from its beginning on.
@@ -105,7 +105,7 @@ pub(crate) fn page(
         machine: machine(),
         device: format!("{} ({})", config.device, chosen.description),
         model: config.model.clone(),
-        command: format!("gptune train --recipe \"{}\"", run.join("config.toml").display()),
+        command: format!("gptune train --recipe {}", quoted(&run.join("config.toml").display().to_string())),
         config_toml: config.to_toml()?,
         data: DataFacts {
             name: data.origin.clone(),

@@ -116,7 +116,7 @@ impl Dataset {
             return Err(DataError::OtherShape { origin: origin.to_owned(), problem });
         }
         if examples.is_empty() || !bad.is_empty() && !options.skip_bad {
-            return Err(DataError::Entries { origin: origin.to_owned(), bad, total, remedy: "--skip-bad" });
+            return Err(DataError::Entries { origin: origin.to_owned(), bad, total, remedy: Some("--skip-bad") });
         }
         Ok(Self { origin: origin.to_owned(), examples, skipped: bad })
     }

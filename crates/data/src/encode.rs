@@ -83,12 +83,15 @@ pub struct Lengths {
     pub context: usize,
     /// Prompts carry no loss, so that one that fills `max_length` leaves nothing to learn.
     pub mask_instructions: bool,
+    /// Nothing is trained on: prompts are answered, for which the context alone is a limit.
+    pub prompts_only: bool,
 }
 
 impl Lengths {
     /// What is wrong with an example whose prompt leaves no room, or none.
     fn fault(&self, example: &EncodedExample) -> Option<String> {
-        let longest = if self.mask_instructions { self.max_length } else { self.context };
+        let masked = self.mask_instructions && !self.prompts_only;
+        let longest = if masked { self.max_length } else { self.context };
         let tokens = example.prompt_len;
         (tokens >= longest).then(|| {
             let limit = self.limit(longest);
@@ -100,7 +103,8 @@ impl Lengths {
     fn cut(&self, example: &EncodedExample) -> Option<String> {
         let tokens = example.ids.len();
         // Inputs are ids[..len] padded, targets end with one end-of-text at position len.
-        (tokens > self.max_length).then(|| format!("it is {tokens} tokens long and {}", self.limit(self.max_length)))
+        (tokens > self.max_length && !self.prompts_only)
+            .then(|| format!("it is {tokens} tokens long and {}", self.limit(self.max_length)))
     }
 
     /// The limit, by the name of what set it.
@@ -170,11 +174,12 @@ pub fn unfit(
 ) -> Vec<Unfit> {
     let literal = |example: &Example| {
         let texts = [("instruction", &example.instruction), ("input", &example.input), ("output", &example.output)];
-        let found = texts.iter().find_map(|(key, text)| Some((key, encoder.tokenizer.literal_added(text)?)));
+        let used = if lengths.prompts_only { &texts[..2] } else { &texts };
+        let found = used.iter().find_map(|(key, text)| Some((key, encoder.tokenizer.literal_added(text)?)));
         found.filter(|_| !encoder.special_tokens).map(|(key, token)| {
             format!(
-                "'{key}' contains the literal text '{0}', which would be trained as ordinary letters and not as the token \
-                 {0}; remove it, or take it for the token with --special-tokens",
+                "'{key}' contains the literal text '{0}', which would be taken for ordinary letters and not for the \
+                 token {0}; remove it, or take it for the token with --special-tokens",
                 token.content
             )
         })

@@ -8,7 +8,7 @@ use crate::BadEntry;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file could not be opened or read.
-    #[error("cannot read the dataset {path}: {source}; check the path and its permissions")]
+    #[error("cannot read {path}: {source}; check the path and its permissions")]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum DataError {
         message: String,
     },
     /// Entries that cannot be used: all of them.
-    #[error("{}", entries(.origin, .bad, *.total, .remedy))]
+    #[error("{}", entries(.origin, .bad, *.total, *.remedy))]
     Entries {
         /// The file or name of the dataset.
         origin: String,
@@ -39,8 +39,8 @@ pub enum DataError {
         bad: Vec<BadEntry>,
         /// Entries of the whole file.
         total: usize,
-        /// The setting that leaves them out.
-        remedy: &'static str,
+        /// The setting that leaves them out, if there is one.
+        remedy: Option<&'static str>,
     },
     /// Several files that cannot be used, each for entries of its own.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and "))]
@@ -79,7 +79,7 @@ pub enum DataError {
         /// Examples needed.
         needed: usize,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// A name that stands for nothing.
     #[error("unknown {what} '{given}'; known: {known}")]
@@ -165,15 +165,30 @@ pub enum DataError {
     },
 }
 
+impl DataError {
+    /// The same where there is no setting that leaves entries out.
+    #[must_use]
+    pub fn without_remedy(self) -> Self {
+        match self {
+            Self::Entries { origin, bad, total, remedy: _ } => Self::Entries { origin, bad, total, remedy: None },
+            Self::Files(faults) => Self::Files(faults.into_iter().map(Self::without_remedy).collect()),
+            other => other,
+        }
+    }
+}
+
 /// Bad entries that a message lists.
 const LISTED: usize = 20;
 
-fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: &str) -> String {
+fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: Option<&str>) -> String {
     let advice = |which: &str, them: &str| {
         if bad.len() >= total {
             return format!("mend {them}, or give other data");
         }
-        format!("mend or remove {which}, or leave {them} out with {remedy}")
+        match remedy {
+            Some(remedy) => format!("mend or remove {which}, or leave {them} out with {remedy}"),
+            None => format!("mend or remove {which}"),
+        }
     };
     if let [entry] = bad {
         return format!("{origin}, {}: {}; {}", entry.place(), entry.problem, advice("that entry", "it"));

@@ -29,12 +29,10 @@ impl<'a> Loader<'a> {
         let shuffle = part == Part::Train;
         let needed = if shuffle { batch_size.max(1) } else { 1 };
         if examples.len() < needed || batch_size == 0 {
-            let remedy = if shuffle {
-                "add data, lower --batch-size, or raise --train-limit if you gave one"
-            } else {
-                "choose another --split, or add data"
-            };
-            return Err(DataError::PartTooSmall { part: part.name(), examples: examples.len(), total, needed, remedy });
+            let remedy =
+                if shuffle { "add data, or lower --batch-size" } else { "choose another --split, or add data" };
+            let (part, examples, remedy) = (part.name(), examples.len(), remedy.to_owned());
+            return Err(DataError::PartTooSmall { part, examples, total, needed, remedy });
         }
         Ok(Self { examples, batch_size, shuffle, collator })
     }

@@ -28,7 +28,7 @@ pub const VOCAB_SIZE: usize = 50_257;
 pub struct Tokenizer {
     /// Without added tokens, so that no text becomes one.
     plain: tokenizers::Tokenizer,
-    /// With them. Made when it is asked for.
+    /// With them. Made when it is asked for, of GPT-2's; files bring it.
     full: OnceLock<tokenizers::Tokenizer>,
     /// By id; none where no token has an id.
     tokens: Vec<Option<String>>,
@@ -264,7 +264,8 @@ impl Tokenizer {
     }
 
     /// The tokenizer of a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`; none if
-    /// the folder has neither. Files of GPT-2's own tokenizer give [`Tokenizer::gpt2`].
+    /// the folder has neither. Files of GPT-2's own tokenizer give [`Tokenizer::gpt2`]. Its end of text is the one that
+    /// its files name; whether they name one at all, [`Tokenizer::ending_with`] finds out.
     ///
     /// # Errors
     ///

@@ -43,11 +43,27 @@ impl NewFolder {
     pub fn commit(self) -> io::Result<()> {
         let temporary = self.temporary.path();
         if !self.path.is_dir() {
-            if let Some(parent) = self.path.parent() {
-                fs::create_dir_all(parent)?;
+            let missing: Vec<&Path> = self
+                .path
+                .ancestors()
+                .skip(1)
+                .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+                .collect();
+            let made = missing.iter().rev().try_for_each(fs::create_dir);
+            if let Err(error) = made.and_then(|()| fs::rename(temporary, &self.path)) {
+                // Those that are not empty were somebody else's.
+                for folder in missing {
+                    let _ = fs::remove_dir(folder);
+                }
+                return Err(error);
             }
-            fs::rename(temporary, &self.path)?;
+            missing.iter().try_for_each(|folder| sync_folder_of(folder))?;
             return sync_folder_of(&self.path);
+        }
+        // Whoever put something there meanwhile keeps it, and it is not mixed with ours.
+        let is_ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(".writing-");
+        if fs::read_dir(&self.path)?.any(|entry| entry.is_ok_and(|entry| !is_ours(&entry.file_name()))) {
+            return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, "something was put there meanwhile"));
         }
         let mut moved = Vec::new();
         for entry in fs::read_dir(temporary)? {
@@ -89,6 +105,23 @@ mod tests {
             }
         }
         assert_eq!((names(&path), names(outer.path())), (vec!["file".to_owned()], vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn what_was_put_there_meanwhile_is_not_mixed_with_ours() {
+        let outer = tempfile::tempdir().unwrap();
+        for is_there in [false, true] {
+            let path = outer.path().join(format!("{is_there}"));
+            if is_there {
+                fs::create_dir(&path).unwrap();
+            }
+            let folder = NewFolder::create(&path).unwrap();
+            crate::write(&folder.path().join("file"), b"x").unwrap();
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("stranger"), "x").unwrap();
+            assert_eq!(folder.commit().unwrap_err().kind(), io::ErrorKind::DirectoryNotEmpty);
+            assert_eq!(names(&path), ["stranger"]);
+        }
     }
 
     #[test]

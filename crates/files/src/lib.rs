@@ -46,6 +46,11 @@ impl NewFile {
     ///
     /// What the operating system says, such as that there is no such folder.
     pub fn create(path: &Path) -> io::Result<Self> {
+        // A link stays one, and leads to the new contents.
+        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         let (file, temporary) =
             Unfinished::create(folder, |name| File::options().read(true).write(true).create_new(true).open(name))?;
@@ -62,7 +67,8 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// What the operating system says; the file under the final name is then what it was.
+    /// What the operating system says. The file under the final name is then what it was, unless only the folder could
+    /// not be synced.
     pub fn commit(self) -> io::Result<()> {
         // Opened anew, because a writer that was given the name may have replaced the file.
         let written = File::options().write(true).open(self.temporary())?;
@@ -171,6 +177,20 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"replaced");
         assert_eq!(fs::metadata(&path).unwrap().permissions(), mode, "it is as readable as any other");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_to_the_new_contents_and_devices_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("a"), folder.path().join("link"));
+        write(&path, b"old").unwrap();
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        write(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let error = write(Path::new("/dev/null"), b"x").unwrap_err();
+        assert_eq!(error.to_string(), "it is no ordinary file");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -67,14 +67,18 @@ fn remove(path: &Path) {
 /// about to end because of a signal.
 pub fn abandon() {
     for _ in 0..50 {
-        match ALL.try_lock() {
+        let all = ALL.try_lock().or_else(|error| match error {
+            TryLockError::Poisoned(all) => Ok(all.into_inner()),
+            TryLockError::WouldBlock => Err(()),
+        });
+        match all {
             Ok(all) => {
                 all.iter().for_each(|path| remove(path));
                 // Whoever would write on waits for the end of the process.
                 return std::mem::forget(all);
             }
             // Perhaps by whoever called this, in the middle of an allocation that failed.
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            Err(()) => std::thread::sleep(Duration::from_millis(2)),
         }
     }
 }

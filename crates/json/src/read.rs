@@ -76,6 +76,8 @@ fn marked(text: &[u8]) -> Marked<'_> {
     let mut in_string = false;
     // The last character outside of strings that is no blank: a value stands after one of these only.
     let mut before = b'[';
+    // What is open: after a comma within an object comes a key, which Python does not take such words for either.
+    let mut open: Vec<u8> = Vec::new();
     let (mut line, mut line_start) = (1, 0);
     while at < text.len() {
         let rest = &text[at..];
@@ -90,7 +92,9 @@ fn marked(text: &[u8]) -> Marked<'_> {
                 (Some(lone), _) => (6, Some(format!("{MARK}{lone:04x}"))),
                 (None, _) => (2, None),
             },
-            (false, b'N' | b'I' | b'-' | b'0'..=b'9') if b"[,:".contains(&before) => {
+            (false, b'N' | b'I' | b'-' | b'0'..=b'9')
+                if b"[:".contains(&before) || before == b',' && open.last() == Some(&b'[') =>
+            {
                 let word = WORDS.into_iter().find(|word| rest.starts_with(word.as_bytes()));
                 let (length, number) = word.map_or_else(|| number(rest), |word| (word.len(), Some(word)));
                 (length, number.map(|number| format!("\"{}\"", mark::of_number(number))))
@@ -99,6 +103,11 @@ fn marked(text: &[u8]) -> Marked<'_> {
         };
         if !in_string && !rest[0].is_ascii_whitespace() {
             before = rest[0];
+            match before {
+                b'[' | b'{' => open.push(before),
+                b']' | b'}' => _ = open.pop(),
+                _ => {}
+            }
         }
         if rest[0] == b'\n' {
             line += 1;
@@ -193,6 +202,8 @@ mod tests {
             (format!("[1{zeros}.0, oops]"), 1, 407),
             ("[01]".to_owned(), 1, 3),
             ("[1.]".to_owned(), 1, 4),
+            ("{\"a\":1, NaN:2}".to_owned(), 1, 9),
+            ("{\"a\":[1, NaN], 18446744073709551617:2}".to_owned(), 1, 16),
         ] {
             let Fault { line: l, column: c, message } = fault(&text);
             assert_eq!((l, c), (line, column), "{message}");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The run folder holds something already.
-    #[error("the folder {path} exists and is not empty; give another one (--out of training), or empty it")]
+    #[error("the folder {path} exists and is not empty; give another one, or empty it")]
     NotEmpty {
         /// The folder.
         path: PathBuf,

@@ -80,7 +80,7 @@ fn token_f1(wanted: &[String], answer: &[String]) -> f64 {
     f_measure(matches, wanted.len(), answer.len())
 }
 
-/// ROUGE-L of one sentence: words in common in the same order.
+/// ROUGE-L of one sentence: words in common in the same order. Nothing for nothing is 0, as `rouge-score` has it.
 fn rouge_l(wanted: &[String], answer: &[String]) -> f64 {
     f_measure(common_subsequence(wanted, answer), wanted.len(), answer.len())
 }

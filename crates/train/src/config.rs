@@ -38,7 +38,7 @@ pub struct TrainConfig {
     pub split: Fractions,
     /// Shuffle `data` with this seed before it is split; 0 keeps the order of the file.
     pub split_seed: u32,
-    /// Leave out entries that cannot be read, instead of refusing the file.
+    /// Leave out entries that cannot be used, instead of refusing the file.
     pub skip_bad: bool,
     /// What becomes of examples longer than `max_length`.
     pub too_long: TooLong,
@@ -227,8 +227,9 @@ impl TrainConfig {
             let problem = "it goes with training data of its own (--train-data); --data is split into its parts";
             return fault(if self.val_data.is_empty() { "test_data" } else { "val_data" }, problem.to_owned());
         }
-        if !self.train_data.is_empty() && self.split_seed != 0 {
-            return fault("split_seed", "--train-data is not split".to_owned());
+        if !self.train_data.is_empty() && (self.split_seed != 0 || self.split != Fractions::default()) {
+            let key = if self.split_seed == 0 { "split" } else { "split_seed" };
+            return fault(key, "training data of its own ('train_data') is not split".to_owned());
         }
         #[allow(clippy::cast_possible_truncation)]
         if self.eps as f32 == 0.0 {

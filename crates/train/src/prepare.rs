@@ -1,5 +1,7 @@
 //! From datasets to what a trainer needs.
 
+use std::collections::HashSet;
+
 use gptune_data::{
     BadEntry, Collator, DataError, Dataset, EncodedExample, Example, Lengths, Loader, Mt19937, Part, Preflight, Split,
     Tokenizer, TooLong, Unfit, preflight, unfit,
@@ -32,6 +34,8 @@ pub struct ModelInput<'a> {
     pub padding: Option<u32>,
     /// Longest sequence that the model takes.
     pub context: usize,
+    /// Only prompts are given to the model, which answers them: how long a response is does not matter.
+    pub prompts_only: bool,
 }
 
 /// An entry that was left out.
@@ -80,26 +84,23 @@ impl Prepared {
     ) -> Result<Self, DataError> {
         let mut left_out = Vec::new();
         let mut fit = |dataset: Dataset| fitting(dataset, target, config, &mut left_out, &progress);
-        let (origin, mut parts, split) = match source {
+        let (origin, pairs, sizes) = match source {
             Source::Whole(dataset) => {
                 let origin = dataset.origin.clone();
-                let parts = fit(dataset)?;
-                let split = Split::with(parts.0.len(), config.split);
-                (origin, shuffled(parts, config.split_seed), split)
+                let (pairs, sizes) = divided(fit(dataset)?, config);
+                (origin, pairs, sizes)
             }
             Source::Parts { train, test, val } => {
                 let datasets = [Some(train), test, val];
                 let origins: Vec<String> = datasets.iter().flatten().map(|dataset| dataset.origin.clone()).collect();
-                let mut all = (Vec::new(), Vec::new());
-                let mut sizes = [0; 3];
-                let mut faults = Vec::new();
+                let (mut pairs, mut sizes, mut faults) = (Vec::new(), [0; 3], Vec::new());
                 for (size, dataset) in sizes.iter_mut().zip(datasets) {
                     let Some(dataset) = dataset else { continue };
                     match fit(dataset) {
-                        Ok((examples, encoded)) => {
-                            *size = examples.len();
-                            all.0.extend(examples);
-                            all.1.extend(encoded);
+                        Ok(entries) => {
+                            let before = pairs.len();
+                            pairs.extend(entries.into_iter().flatten());
+                            *size = pairs.len() - before;
                         }
                         Err(fault @ DataError::Entries { .. }) => faults.push(fault),
                         Err(fault) => return Err(fault),
@@ -108,20 +109,21 @@ impl Prepared {
                 if !faults.is_empty() {
                     return Err(DataError::Files(faults));
                 }
-                let [train, test, val] = sizes;
-                (origins.join(", "), all, Split::of_sizes(train, test, val))
+                (origins.join(", "), pairs, sizes)
             }
         };
-        let (examples, encoded) = (std::mem::take(&mut parts.0), std::mem::take(&mut parts.1));
-        let mut split = split;
+        let (examples, encoded): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let [train, test, val] = sizes;
+        let mut split = Split::of_sizes(train, test, val);
         if config.train_limit > 0 {
             split.train.end = split.train.end.min(config.train_limit);
         }
         let preflight = preflight(&examples, &encoded, &split, config.max_length);
-        if preflight.without_response > 0 && preflight.without_response == split.train.len() {
+        let nothing = preflight.without_response > 0 && preflight.without_response == split.train.len();
+        if nothing && !target.prompts_only {
             return Err(DataError::NothingToLearn { origin, max_length: config.max_length });
         }
-        let collator = Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions);
+        let collator = collator_of(target, config);
         Ok(Self { origin, examples, encoded, split, preflight, left_out, collator, batch_size: config.batch_size })
     }
 
@@ -142,22 +144,40 @@ impl Prepared {
     }
 }
 
-/// Examples and their ids.
-type Encoded = (Vec<Example>, Vec<EncodedExample>);
+fn collator_of(target: ModelInput<'_>, config: &TrainConfig) -> Collator {
+    Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions)
+}
 
-/// Encodes a dataset, and refuses or leaves out what cannot be trained on.
+/// What is in the places of a dataset: an example and its ids, or nothing where it was left out.
+type Entries = Vec<Option<(Example, EncodedExample)>>;
+
+/// Encodes a dataset, and refuses or leaves out what cannot be used.
 fn fitting(
-    mut dataset: Dataset,
+    dataset: Dataset,
     target: ModelInput<'_>,
     config: &TrainConfig,
     left_out: &mut Vec<LeftOut>,
     progress: &(impl Fn(u64) + Sync),
-) -> Result<Encoded, DataError> {
+) -> Result<Entries, DataError> {
     let encoder = config.encoder(target.tokenizer);
-    let mut encoded = encoder.encode_all(&dataset.examples, progress)?;
-    let lengths =
-        Lengths { max_length: config.max_length, context: target.context, mask_instructions: config.mask_instructions };
-    let unfit = unfit(&dataset.examples, &encoded, &encoder, lengths, config.too_long);
+    let encoded = encoder.encode_all(&dataset.examples, progress)?;
+    let lengths = Lengths {
+        max_length: config.max_length,
+        context: target.context,
+        mask_instructions: config.mask_instructions,
+        prompts_only: target.prompts_only,
+    };
+    let mut unfit = unfit(&dataset.examples, &encoded, &encoder, lengths, config.too_long);
+    if config.special_tokens && config.mask_instructions && !target.prompts_only {
+        // An end of text in the prompt is the last that is trained, and with a response that is empty there is no other.
+        let collator = collator_of(target, config);
+        let empty = |place: &usize| collator.collate(&[&encoded[*place]]).target_tokens() == 0;
+        let problem = "its prompt holds the end of text, and nothing after it would be trained on".to_owned();
+        let known: HashSet<usize> = unfit.iter().map(|one| one.place).collect();
+        let found = (0..encoded.len()).filter(|place| !known.contains(place)).filter(empty);
+        unfit.extend(found.map(|place| Unfit { place, problem: problem.clone(), too_long: false }));
+        unfit.sort_by_key(|one| one.place);
+    }
     let may_leave_out = |too_long| if too_long { config.too_long == TooLong::Skip } else { config.skip_bad };
     let total = dataset.examples.len() + dataset.skipped.len();
     let entry = |unfit: &Unfit| BadEntry::new(&dataset.examples[unfit.place], unfit.problem.clone());
@@ -176,24 +196,90 @@ fn fitting(
             (false, _) => "--skip-bad",
         };
         let bad = bad.into_iter().map(|(entry, _)| entry).collect();
-        return Err(DataError::Entries { origin: dataset.origin, bad, total, remedy });
+        return Err(DataError::Entries { origin: dataset.origin, bad, total, remedy: Some(remedy) });
     }
     left_out.extend(bad.into_iter().map(|(entry, _)| LeftOut { origin: dataset.origin.clone(), entry }));
     let mut places = unfit.iter().map(|unfit| unfit.place).peekable();
-    let mut keep =
-        (0..dataset.examples.len()).map(|place| places.next_if_eq(&place).is_none()).collect::<Vec<_>>().into_iter();
-    let mut keep_encoded = keep.clone();
-    dataset.examples.retain(|_| keep.next().unwrap_or(true));
-    encoded.retain(|_| keep_encoded.next().unwrap_or(true));
-    Ok((dataset.examples, encoded))
+    let mut skipped = dataset.skipped.iter().map(|entry| entry.index).peekable();
+    let mut entries = Entries::with_capacity(total);
+    for (place, pair) in dataset.examples.into_iter().zip(encoded).enumerate() {
+        while skipped.next_if(|&index| index < pair.0.index).is_some() {
+            entries.push(None);
+        }
+        entries.push(places.next_if_eq(&place).is_none().then_some(pair));
+    }
+    entries.extend(skipped.map(|_| None));
+    Ok(entries)
 }
 
-/// Brings examples into the order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves them as they are.
-fn shuffled((examples, encoded): Encoded, seed: u32) -> Encoded {
-    if seed == 0 {
-        return (examples, encoded);
+/// Divides a dataset into its parts, one after the other, and says how large they are. Which part an entry is in does
+/// not depend on whether others were left out: nothing that was trained on may become a test because something else is
+/// read, or is not.
+fn divided(mut entries: Entries, config: &TrainConfig) -> (Vec<(Example, EncodedExample)>, [usize; 3]) {
+    // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
+    let order = match config.split_seed {
+        0 => (0..entries.len()).collect(),
+        seed => Mt19937::new(seed).permutation(entries.len()),
+    };
+    let split = Split::with(entries.len(), config.split);
+    let mut pairs = Vec::with_capacity(entries.len());
+    let sizes = [split.train, split.test, split.val].map(|part| {
+        let before = pairs.len();
+        pairs.extend(order[part].iter().filter_map(|&place| entries[place].take()));
+        pairs.len() - before
+    });
+    (pairs, sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use gptune_data::{Part, ReadOptions};
+
+    use super::*;
+
+    /// The places of the entries in each part, as the file has them.
+    fn parts(text: &str, config: &TrainConfig) -> [Vec<usize>; 3] {
+        let options = ReadOptions { skip_bad: true, questions: false };
+        let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let target = ModelInput { tokenizer: &tokenizer, padding: None, context: 128, prompts_only: false };
+        let data = Prepared::new(Source::Whole(dataset), target, config, |_| ()).unwrap();
+        [Part::Train, Part::Test, Part::Val].map(|part| data.examples(part).iter().map(|one| one.index).collect())
     }
-    let mut all: Vec<Option<(Example, EncodedExample)>> = examples.into_iter().zip(encoded).map(Some).collect();
-    let order = Mt19937::new(seed).permutation(all.len());
-    order.into_iter().filter_map(|place| all[place].take()).unzip()
+
+    #[test]
+    fn nothing_changes_its_part_because_others_are_left_out() {
+        let entry = |index: usize, instruction: &str| match index {
+            3 | 17 | 38 => r#"{"instruction": "a"}"#.to_owned(),
+            _ => format!(r#"{{"instruction": "{instruction}", "output": "b"}}"#),
+        };
+        let text = |long: &[usize]| {
+            let length = |index| if long.contains(&index) { 120 } else { 3 };
+            let entries: Vec<String> = (0..40).map(|index| entry(index, &"word ".repeat(length(index)))).collect();
+            format!("[{}]", entries.join(","))
+        };
+        for split_seed in [0, 7] {
+            let too_long = TooLong::Skip;
+            let config =
+                TrainConfig { skip_bad: true, too_long, split_seed, max_length: 100, ..TrainConfig::default() };
+            let all = parts(&text(&[]), &config);
+            assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 37);
+            let long = [1, 20, 36, 39];
+            let fewer = all.map(|part| part.into_iter().filter(|index| !long.contains(index)).collect::<Vec<_>>());
+            assert_eq!(parts(&text(&long), &config), fewer, "{split_seed}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_text_in_a_prompt_without_response_is_refused() {
+        let text = r#"[{"instruction": "a<|endoftext|>b", "output": ""}, {"instruction": "a", "output": "b"}]"#;
+        let dataset = Dataset::parse("x", text.as_bytes()).unwrap();
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let target = ModelInput { tokenizer: &tokenizer, padding: None, context: 1024, prompts_only: false };
+        let prompt_style = gptune_data::PromptStyle::Alpaca;
+        let config =
+            TrainConfig { special_tokens: true, mask_instructions: true, prompt_style, ..TrainConfig::default() };
+        let error = Prepared::new(Source::Whole(dataset), target, &config, |_| ()).unwrap_err().to_string();
+        assert!(error.contains("entry 0: its prompt holds the end of text"), "{error}");
+    }
 }

@@ -11,7 +11,7 @@ use burn::{
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer},
     tensor::Tensor,
 };
-use gptune_data::{Batch, Loader, Order, OrderStream, Part, Tokenizer};
+use gptune_data::{Batch, DataError, Loader, Order, OrderStream, Part, Tokenizer};
 use gptune_kernels::{AdamW, GradientScale, squared_norm};
 use gptune_model::{GenerateOptions, Gpt2, Supervised};
 
@@ -105,12 +105,13 @@ impl<'a> Trainer<'a> {
     ///
     /// If a part of the data that is needed has no batch.
     pub fn new(config: &'a TrainConfig, data: &'a Prepared, tokenizer: &'a Tokenizer) -> Result<Self, TrainError> {
-        let train = data.loader(Part::Train)?;
+        let train = data.loader(Part::Train).map_err(|fault| advised(fault, config))?;
         if train.len() < config.grad_accum {
             let problem = format!("{} batches make no step; lower it or --batch-size", train.len());
             return Err(TrainError::Setting { key: "grad_accum", problem });
         }
-        let val = if config.eval { Some(data.loader(Part::Val)?) } else { None };
+        let val =
+            if config.eval { Some(data.loader(Part::Val).map_err(|fault| advised(fault, config))?) } else { None };
         Ok(Self { config, data, tokenizer, train, val })
     }
 
@@ -321,6 +322,27 @@ impl<'a> Trainer<'a> {
     fn order(&self) -> OrderStream {
         OrderStream::new(self.config.order, self.config.seed)
     }
+}
+
+/// What to do about a part that is too small, by the settings that made it.
+fn advised(fault: DataError, config: &TrainConfig) -> DataError {
+    let DataError::PartTooSmall { part, examples, total, needed, .. } = fault else { return fault };
+    let own = !config.train_data.is_empty();
+    let remedy = match (part, own) {
+        ("val", true) => "give it with --val-data, or go without evaluations with --no-eval".to_owned(),
+        ("val", false) => {
+            format!(
+                "give it a share of the {} in --split, add data, or go without evaluations with --no-eval",
+                config.split
+            )
+        }
+        _ => {
+            let limit = if config.train_limit > 0 { ", raise --train-limit" } else { "" };
+            let split = if own { String::new() } else { format!(", give it more of the {} in --split", config.split) };
+            format!("add data, lower --batch-size{limit}{split}")
+        }
+    };
+    DataError::PartTooSmall { part, examples, total, needed, remedy }
 }
 
 /// What came of an evaluation.

@@ -29,6 +29,11 @@ pub trait Checkpoint: std::fmt::Debug {
     fn own_name(&self, name: &str) -> String {
         name.to_owned()
     }
+
+    /// What a user should know about how it is read.
+    fn note(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Checkpoint for Box<dyn Checkpoint> {
@@ -50,6 +55,10 @@ impl Checkpoint for Box<dyn Checkpoint> {
 
     fn own_name(&self, name: &str) -> String {
         (**self).own_name(name)
+    }
+
+    fn note(&self) -> Option<String> {
+        (**self).note()
     }
 }
 

@@ -81,20 +81,18 @@ impl ModelFolder {
             let bytes = read(&config)?;
             return Self::new(&config, &bytes, file);
         }
-        let mut config = infer_config(file.as_ref(), &sizes)?
+        let config = infer_config(file.as_ref(), &sizes)?
             .ok_or_else(|| not_a_model("it has no config.json beside it and its tensors are not a GPT-2's"))?;
         // Nothing in the tensors tells the number of heads.
-        if let Some(&heads) = sizes.get("n_head") {
-            config.n_head = heads;
-            config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
-        } else if !RELEASED_WIDTHS.contains(&config.n_embd) {
+        if !sizes.contains_key("n_head") && !RELEASED_WIDTHS.contains(&config.n_embd) {
             let problem = format!(
                 "it has no config.json beside it, and a GPT-2 that is {} wide may have any number of heads; put one there",
                 config.n_embd
             );
             return Err(not_a_model(&problem));
         }
-        Self::checked(config, file)
+        config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
+        Self::checked(config, file, TiedBy::Tensors)
     }
 
     fn open_folder(path: &Path) -> Result<Self, WeightsError> {
@@ -127,7 +125,13 @@ impl ModelFolder {
             return Err(WeightsError::WrongKind { path: weights, what });
         }
         let bytes = read(&config)?;
-        Self::new(&config, &bytes, open_file(&weights)?.0)
+        let mut opened = Self::new(&config, &bytes, open_file(&weights)?.0)?;
+        if path.join("adapter_config.json").is_file() {
+            opened
+                .notes
+                .push(format!("{} holds an adapter too (adapter_config.json), which is not applied", path.display()));
+        }
+        Ok(opened)
     }
 
     /// A model in memory, such as one that is embedded in a program; `name` stands for its path in
@@ -157,7 +161,7 @@ impl ModelFolder {
             dropout: 0.0,
         };
         config.validate().map_err(|source| WeightsError::Impossible { path, source })?;
-        Self::checked(config, Box::new(OpenAiCheckpoint::open(prefix)?))
+        Self::checked(config, Box::new(OpenAiCheckpoint::open(prefix)?), TiedBy::Tensors)
     }
 
     /// llama.cpp's format.
@@ -166,19 +170,18 @@ impl ModelFolder {
         let mut config = Gpt2Config::from(file.sizes());
         config.validate().map_err(|source| WeightsError::Impossible { path: path.to_owned(), source })?;
         // Some converters write the embedding a second time as the head.
-        if !config.tie_word_embeddings && own_head(&file)? == Some(false) {
-            config.tie_word_embeddings = true;
-        }
-        Self::checked(config, Box::new(file))
+        config.tie_word_embeddings = own_head(&file)? != Some(true);
+        Self::checked(config, Box::new(file), TiedBy::Tensors)
     }
 
     fn new(config_path: &Path, config: &[u8], file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
-        Self::checked(read_config(config_path, config)?, file)
+        Self::checked(read_config(config_path, config)?, file, TiedBy::File)
     }
 
-    /// Compares the head with the embedding before the configuration may say that they are one.
-    fn checked(mut config: Gpt2Config, file: Box<dyn Checkpoint>) -> Result<Self, WeightsError> {
-        let mut notes = Vec::new();
+    /// A model of these sizes. Where the configuration is a file's word, the head is compared with the embedding before
+    /// it may say that they are one.
+    fn checked(mut config: Gpt2Config, file: Box<dyn Checkpoint>, tied_by: TiedBy) -> Result<Self, WeightsError> {
+        let mut notes: Vec<String> = file.note().into_iter().collect();
         let stored = file.names();
         let tokens = stored.iter().find(|tensor| names::parameter(tensor) == Some(names::TOKENS));
         if let Some((name, actual)) = tokens.and_then(|name| Some((name, file.shape(name)?))) {
@@ -189,7 +192,7 @@ impl ModelFolder {
                 return Err(WeightsError::Shape { path, name, expected, actual });
             }
         }
-        if config.tie_word_embeddings && own_head(file.as_ref())? == Some(true) {
+        if tied_by == TiedBy::File && config.tie_word_embeddings && own_head(file.as_ref())? == Some(true) {
             config.tie_word_embeddings = false;
             notes.push(format!(
                 "{} has an output head, '{}', that differs from its token embedding; it is used, although the configuration \
@@ -236,6 +239,15 @@ impl ModelFolder {
         let model = load_model(self.file.as_ref(), &self.config, options, device)?;
         Ok((model, self.config))
     }
+}
+
+/// What says whether a head is the token embedding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TiedBy {
+    /// A file of configuration, which may be wrong.
+    File,
+    /// The tensors themselves, which were compared, or of which there is no head.
+    Tensors,
 }
 
 /// The format of a file of weights.
@@ -289,8 +301,7 @@ fn open_file(path: &Path) -> Result<(Box<dyn Checkpoint>, Sizes), WeightsError> 
             sizes.clone_from(file.sizes());
             under_common_names(file)?
         }
-        Format::Gguf => Box::new(GgufGpt2::new(GgufFile::open(path)?)?),
-        Format::Bundle => Box::new(OpenAiCheckpoint::open(&path.with_extension(""))?),
+        Format::Gguf | Format::Bundle => unreachable!("they bring their sizes, and are opened with them"),
     };
     Ok((file, sizes))
 }
@@ -435,7 +446,7 @@ fn infer_config(file: &dyn Checkpoint, sizes: &Sizes) -> Result<Option<Gpt2Confi
     else {
         return Ok(None);
     };
-    let config = Gpt2Config {
+    Ok(Some(Gpt2Config {
         n_layer: names::blocks(stored.iter().map(String::as_str)),
         n_head: sizes.get("n_head").copied().unwrap_or((n_embd / 64).max(1)),
         n_embd,
@@ -444,6 +455,5 @@ fn infer_config(file: &dyn Checkpoint, sizes: &Sizes) -> Result<Option<Gpt2Confi
         tie_word_embeddings: own_head(file)? != Some(true),
         layer_norm_epsilon: 1e-5,
         dropout: 0.0,
-    };
-    Ok(config.validate().is_ok().then_some(config))
+    }))
 }

@@ -43,6 +43,6 @@ pub use openai::{Hparams, hugging_face};
 pub use pickle::{PickleError, PickleFile, PthWriter, write_pth};
 pub use safetensors_file::SafetensorsFile;
 pub use save::{Precision, SaveOptions, save_model};
-pub use sharded::{INDEX as SHARD_INDEX, Sharded, shards};
+pub use sharded::{Sharded, shards};
 pub use special::SpecialTokens;
 pub use tensor_bundle::{BundleError, BundleFile};

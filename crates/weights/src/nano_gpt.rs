@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::{Checkpoint, WeightsError, book::transpose};
+use crate::{Checkpoint, WeightsError, book::transpose, names};
 
 /// Layers that Hugging Face keeps transposed.
 const LINEAR: [&str; 4] = ["attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"];
@@ -13,6 +13,8 @@ const LINEAR: [&str; 4] = ["attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc
 #[derive(Debug)]
 pub(crate) struct NanoGpt {
     inner: Box<dyn Checkpoint>,
+    /// It was made with `bias=False`: no layer has one. A file that has some and lacks others is damaged.
+    without_biases: bool,
 }
 
 impl NanoGpt {
@@ -26,7 +28,9 @@ impl NanoGpt {
     }
 
     pub(crate) fn new(inner: Box<dyn Checkpoint>) -> Self {
-        Self { inner }
+        let is_bias = |name: &String| name.strip_suffix(".bias").is_some() && names::parameter(name).is_some();
+        let without_biases = !inner.names().iter().any(is_bias);
+        Self { inner, without_biases }
     }
 
     fn is_linear(name: &str) -> bool {
@@ -35,7 +39,7 @@ impl NanoGpt {
 
     /// The weight that a missing bias belongs to: one that a model without biases has.
     fn weight_of(&self, bias: &str) -> Option<Vec<usize>> {
-        let weight = format!("{}.weight", bias.strip_suffix(".bias")?);
+        let weight = format!("{}.weight", bias.strip_suffix(".bias").filter(|_| self.without_biases)?);
         if self.inner.shape(bias).is_some() { None } else { self.inner.shape(&weight) }
     }
 }
@@ -50,7 +54,7 @@ impl Checkpoint for NanoGpt {
         let without_bias = |name: &String| {
             let bias = format!("{}.bias", name.strip_suffix(".weight")?);
             let has_bias = Self::is_linear(name) || name.contains("ln_");
-            (has_bias && self.inner.shape(&bias).is_none()).then_some(bias)
+            (has_bias && self.without_biases).then_some(bias)
         };
         let zeros: Vec<String> = names.iter().filter_map(without_bias).collect();
         names.extend(zeros);
@@ -82,5 +86,13 @@ impl Checkpoint for NanoGpt {
 
     fn own_name(&self, name: &str) -> String {
         self.inner.own_name(name)
+    }
+
+    fn note(&self) -> Option<String> {
+        Some(format!(
+            "{} has the form of nanoGPT, whose newer versions compute GELU exactly; here it is computed as in GPT-2, by tanh, \
+             which changes such a model's numbers a little",
+            self.path().display()
+        ))
     }
 }

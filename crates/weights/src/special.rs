@@ -30,7 +30,11 @@ impl SpecialTokens {
     ///
     /// [`WeightsError::Config`] for what is no id; a list of ids that end a text is refused, as only one can be trained.
     pub fn read(config: &Path) -> Result<Self, WeightsError> {
-        let Ok(text) = std::fs::read(config) else { return Ok(Self::default()) };
+        let text = match std::fs::read(config) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(WeightsError::Read { path: config.to_owned(), source }),
+        };
         let fault = |problem: String| WeightsError::Config { path: config.to_owned(), problem };
         let fields: Map<String, Value> =
             serde_json::from_slice(&text).map_err(|error| fault(format!("it is not a JSON object ({error})")))?;

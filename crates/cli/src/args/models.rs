@@ -9,7 +9,7 @@ use gptune_weights::Precision;
 #[derive(Debug, Args)]
 pub(crate) struct SizeArgs {
     /// A released size instead of the numbers below: 124M, 355M, 774M, 1558M
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["n_layer", "n_head", "n_embd", "n_positions"])]
     pub size: Option<String>,
     /// Blocks of the model
     #[arg(long, default_value_t = 4)]

@@ -84,7 +84,7 @@ pub(crate) struct RespondArgs {
     /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
-    /// The data [default: what the model was trained on, if its run folder tells]
+    /// The data [default: what the model was trained on]
     #[arg(long, short)]
     pub data: Option<String>,
     /// The part to answer: train, val, test or all [default: test of what the model was trained on, all of other data]
@@ -105,7 +105,7 @@ pub(crate) struct RespondArgs {
     /// Leave out entries that cannot be used
     #[arg(long)]
     pub skip_bad: bool,
-    /// What becomes of prompts that fill the model's context: skip, refuse [default: refuse]
+    /// skip leaves out prompts that fill the model's context, which are refused otherwise [default: as in the training]
     #[arg(long)]
     pub too_long: Option<TooLong>,
     /// Write the answers to this new file [default: instruction-data-with-response.json, in the model's run folder or here]
@@ -181,16 +181,16 @@ pub(crate) struct TokensArgs {
 /// Data and how to cut it into batches: what is not given is as in the training of the model, else the book's.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
-    /// Order of the training part: torch, shuffle, length [default: torch]
+    /// Order of the training part: torch, shuffle, length [default: as in the training of the model, else torch]
     #[arg(long)]
     pub order: Option<Order>,
-    /// Seed of that order [default: 123]
+    /// Seed of that order [default: as in the training, else 123]
     #[arg(long)]
     pub seed: Option<u32>,
-    /// Sequences in a batch [default: 8]
+    /// Sequences in a batch [default: as in the training, else 8]
     #[arg(long, value_parser = count)]
     pub batch_size: Option<usize>,
-    /// Longest sequence in tokens [default: 1024]
+    /// Longest sequence in tokens [default: as in the training, else 1024]
     #[arg(long, value_parser = length)]
     pub max_length: Option<usize>,
     /// Leave the prompt without loss
@@ -202,7 +202,7 @@ pub(crate) struct BatchArgs {
     /// Leave out entries that cannot be used
     #[arg(long)]
     pub skip_bad: bool,
-    /// What becomes of examples longer than --max-length: cut, skip, refuse [default: cut]
+    /// What becomes of examples longer than --max-length: cut, skip, refuse [default: as in the training, else cut]
     #[arg(long)]
     pub too_long: Option<TooLong>,
     /// Let text that reads like a special token become that token [default: as the model was trained]
@@ -239,6 +239,9 @@ pub(crate) struct BatchesArgs {
     /// The model to make batches for: its tokenizer, its style and its settings
     #[arg(long, short)]
     pub model: Option<String>,
+    /// Take data that have changed since the model was trained on them
+    #[arg(long, requires = "model")]
+    pub force: bool,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// Print one JSON document

@@ -4,7 +4,7 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer};
+use gptune_data::{DataError, Order, OrderStream, Part, PromptStyle, Tokenizer};
 use gptune_kernels::slices::{Matrix, MatrixMut, Onto, matmul, matmul_totals};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
 use gptune_run::{Event, peak_memory_bytes};
@@ -54,8 +54,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let context = folder.config.n_positions;
     let config = TrainConfig { max_length: context, data: args.data.clone(), ..config };
     let tokenizer = rest.tokenizer;
-    let target = ModelInput { tokenizer: &tokenizer, padding: rest.special.pad, context };
-    let data = Prepared::new(data_source::open(&config, false)?.0, target, &config, |_| ())?;
+    let target = ModelInput { tokenizer: &tokenizer, padding: rest.special.pad, context, prompts_only: false };
+    let data = Prepared::new(data_source::open(&config, false)?.0, target, &config, |_| ())
+        .map_err(DataError::without_remedy)?;
     let device = device::resolve(&args.device)?.device;
     // Untied, as in fine-tuning.
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);

@@ -25,9 +25,28 @@ pub(crate) fn import(args: &ImportArgs) -> Result<()> {
 pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     let (model, destination) = (&args.folder, &args.destination);
     match args.format {
-        Layout::Hf => to_folder(model, destination, precision(args.dtype)?, args.allow_nonfinite),
+        Layout::Hf => {
+            let own = destination.extension().unwrap_or_default().to_ascii_lowercase();
+            if let Some(ending) = ["gguf", "pth", "pt", "safetensors", "bin"].into_iter().find(|ending| own == *ending)
+            {
+                let format = match ending {
+                    "gguf" => "; --format gguf writes one",
+                    "pth" | "pt" => "; --format pth writes one",
+                    _ => "",
+                };
+                bail!("{} is the name of a file, and Hugging Face's layout is a folder{format}", destination.display());
+            }
+            to_folder(model, destination, precision(args.dtype)?, args.allow_nonfinite)
+        }
         Layout::Pth => {
             check_ending(destination, &["pth", "pt"])?;
+            let beside = about::beside(destination);
+            if beside.exists() {
+                bail!(
+                    "{} exists, which would be taken for the new file's; remove it, or give a new name",
+                    beside.display()
+                );
+            }
             if args.dtype != StoredType::F32 {
                 bail!("the book's model is in f32; leave out --dtype");
             }
@@ -40,8 +59,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
                 }
                 save_book(model, destination)?;
                 // A file of weights has no place for what else is known of a model.
-                let known = opened.about != About::default();
-                if known { opened.about.write(&about::beside(destination)) } else { Ok(()) }
+                if opened.about.is_unknown() { Ok(()) } else { opened.about.write(&beside) }
             })
         }
         Layout::Gguf => {
@@ -98,7 +116,8 @@ fn to_gguf(
         ));
     }
     let style = about.style(None);
-    let template = style.chat_template();
+    let foreign = about.foreign_template();
+    let template = foreign.map_or_else(|| style.chat_template(), str::to_owned);
     let name = model_source::title(&args.folder);
     let added: Vec<(u32, bool)> = if tokenizer.is_gpt2() {
         Vec::new()
@@ -122,8 +141,14 @@ fn to_gguf(
     let file = args.destination.file_name().unwrap_or_default().to_string_lossy();
     let end = tokenizer.tokens().get(tokenizer.end_of_text() as usize).cloned().unwrap_or_default();
     let path = args.destination.with_extension("Modelfile");
-    gptune_files::write(&path, style.modelfile(&file, &end).as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
+    let modelfile = match foreign {
+        None => style.modelfile(&file, &end),
+        // Ollama takes the template from the file, where it knows it.
+        Some(_) => {
+            format!("# Made by gptune.\n#   ollama create NAME -f THIS_FILE\nFROM ./{file}\nPARAMETER stop \"{end}\"\n")
+        }
+    };
+    gptune_files::write(&path, modelfile.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Any model to a folder in Hugging Face's layout.
@@ -193,7 +218,7 @@ pub(crate) fn write_folder(
     save_model(model, config, folder, SaveOptions { precision, special, ..SaveOptions::default() })?;
     let style = about.style(None);
     let mut extra = vec![
-        ("chat_template", Value::from(style.chat_template())),
+        ("chat_template", about.foreign_template().map_or_else(|| style.chat_template(), str::to_owned).into()),
         ("model_max_length", Value::from(config.n_positions)),
     ];
     if let Some(style) = about.prompt_style {
@@ -201,7 +226,7 @@ pub(crate) fn write_folder(
     }
     let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>();
     tokenizer.save(folder, extra)?;
-    if *about == About::default() { Ok(()) } else { about.write(&folder.join(about::FILE)) }
+    if about.is_unknown() { Ok(()) } else { about.write(&folder.join(about::FILE)) }
 }
 
 /// The type that a folder's weights are stored in.

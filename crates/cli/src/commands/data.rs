@@ -2,11 +2,11 @@ use anyhow::Result;
 use gptune_data::{OrderStream, Tokenizer};
 use gptune_train::{ModelInput, Prepared, TrainConfig};
 
-use super::{batch_config, choose_data, print_json};
+use super::{batch_config, choose_data, open_data, print_json};
 use crate::{
     args::{BatchesArgs, DataArgs, DataCommand},
     console::{self, print_line},
-    data_source, model_source,
+    model_source,
 };
 
 pub(crate) fn run(args: &DataArgs) -> Result<()> {
@@ -17,23 +17,23 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
 
 fn batches(args: &BatchesArgs) -> Result<()> {
     let opened = args.model.as_deref().map(model_source::open_model).transpose()?;
-    let (tokenizer, padding, config, context) = if let Some(opened) = opened {
+    let (tokenizer, padding, config, context, fingerprint) = if let Some(opened) = opened {
         let style = opened.style(args.prompt_style);
         let context = opened.folder.config.n_positions;
-        let chosen = choose_data(Some(&args.data), &opened.about, style, context, false)?;
+        let chosen = choose_data(Some(&args.data), &opened.about, style, context, args.force)?;
         let config = batch_config(&args.batch, chosen.config, context)?;
-        (opened.tokenizer, opened.special.pad, config, context)
+        (opened.tokenizer, opened.special.pad, config, context, chosen.fingerprint)
     } else {
         let style = args.prompt_style.unwrap_or_default();
         let config = TrainConfig { data: args.data.clone(), prompt_style: style, ..TrainConfig::default() };
         let config = batch_config(&args.batch, config, usize::MAX)?;
         // There is no model: the context is that of every released one, or what was asked for.
         let context = config.max_length.max(1024);
-        (Tokenizer::gpt2()?, None, config, context)
+        (Tokenizer::gpt2()?, None, config, context, None)
     };
-    let (source, _) = data_source::open(&config, false)?;
+    let (source, _) = open_data(&config, false, fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");
-    let target = ModelInput { tokenizer: &tokenizer, padding, context };
+    let target = ModelInput { tokenizer: &tokenizer, padding, context, prompts_only: false };
     let data = Prepared::new(source, target, &config, |n| bar.inc(n))?;
     bar.finish_and_clear();
     console::tell_left_out(&data.left_out);

@@ -4,11 +4,11 @@ use gptune_score::ratio_interval;
 use gptune_train::{Measure, ModelInput, Packing, Prepared, evaluate};
 use serde_json::json;
 
-use super::{batch_config, choose_data, print_json};
+use super::{batch_config, choose_data, open_data, print_json};
 use crate::{
     args::EvaluateArgs,
     console::{self, print_line},
-    data_source, device, model_source,
+    device, model_source,
 };
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
@@ -16,12 +16,12 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let style = opened.style(args.prompt_style);
     let context = opened.folder.config.n_positions;
     let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
-    let split = args.split.unwrap_or(if chosen.of_training { Part::Val } else { Part::All });
+    let split = args.split.unwrap_or_else(|| chosen.part(Part::Val));
     let config = batch_config(&args.batch, chosen.config, context)?;
     let device = device::resolve(&args.device)?.device;
-    let (source, _) = data_source::open(&config, false)?;
+    let (source, _) = open_data(&config, false, chosen.fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");
-    let target = ModelInput { tokenizer: &opened.tokenizer, padding: opened.special.pad, context };
+    let target = ModelInput { tokenizer: &opened.tokenizer, padding: opened.special.pad, context, prompts_only: false };
     let data = Prepared::new(source, target, &config, |n| bar.inc(n))?;
     bar.finish_and_clear();
     console::tell_left_out(&data.left_out);

@@ -6,6 +6,7 @@ use crate::{
     args::{FetchArgs, Origin},
     console::{note, print_line},
     download::Remote,
+    model_source::BUILT_IN,
 };
 
 pub(crate) fn run(args: &FetchArgs) -> Result<()> {
@@ -44,6 +45,9 @@ fn remote(args: &FetchArgs) -> Result<Remote> {
         return Remote::openai(name, mirror).with_context(|| {
             format!("OpenAI has released no '{name}'; its models are 124M, 355M, 774M and 1558M, or gpt2 to gpt2-xl")
         });
+    }
+    if [BUILT_IN, "sample"].contains(&name.as_str()) {
+        bail!("{name} is built in, and nothing has to be fetched for it");
     }
     if let Some(data) = Remote::data(name, mirror) {
         return Ok(data);

@@ -19,8 +19,8 @@ pub(crate) mod train;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use gptune_data::PromptStyle;
-use gptune_train::TrainConfig;
+use gptune_data::{Part, PromptStyle};
+use gptune_train::{Source, TrainConfig};
 
 use crate::{
     about::{About, Training, absolute},
@@ -54,6 +54,38 @@ struct Chosen {
     config: TrainConfig,
     /// Whether these are the data that the model was trained on.
     of_training: bool,
+    /// Whether it is the file that has the training part alone which was named.
+    is_training_part: bool,
+    /// Their fingerprint then, if they have to be what they were.
+    fingerprint: Option<String>,
+}
+
+impl Chosen {
+    /// The part to take where the user names none: the `usual` one of what was trained on, and all of other data.
+    fn part(&self, usual: Part) -> Part {
+        match (self.of_training, self.is_training_part) {
+            (true, true) => Part::Train,
+            (true, false) => usual,
+            (false, _) => Part::All,
+        }
+    }
+}
+
+/// Reads data, with their fingerprint.
+///
+/// # Errors
+///
+/// If they cannot be read, or have not the fingerprint that they have to have.
+fn open_data(config: &TrainConfig, questions: bool, fingerprint: Option<&str>) -> Result<(Source, String)> {
+    let (source, now) = data_source::open(config, questions)?;
+    if let Some(then) = fingerprint.filter(|then| *then != now) {
+        let what = if config.train_data.is_empty() { &config.data } else { &config.train_data };
+        bail!(
+            "the data {what} are not what the model was trained on any more (their digest was {then}, and is {now}), so that \
+             the parts would be others; give the data as they were, or --force to go on with these"
+        );
+    }
+    Ok((source, now))
 }
 
 /// What batches depend on, as the part of a run's configuration that it is: as the user says, else as in the training of
@@ -61,7 +93,7 @@ struct Chosen {
 ///
 /// # Errors
 ///
-/// If there are no data to use, or the data of the training are not what they were and `force` is not set.
+/// If there are no data to use.
 fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: usize, force: bool) -> Result<Chosen> {
     let default = TrainConfig::default();
     let mut config = TrainConfig {
@@ -88,7 +120,7 @@ fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: u
             bail!("which data? give --data; only the folder of a model that gptune trained remembers what that was");
         };
         data.clone_into(&mut config.data);
-        return Ok(Chosen { config, of_training: false });
+        return Ok(Chosen { config, of_training: false, is_training_part: false, fingerprint: None });
     };
     config.data.clone_from(&training.data);
     config.train_data.clone_from(&training.train_data);
@@ -100,26 +132,16 @@ fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: u
     if let Some(data) = data.filter(|_| training.train_data.is_empty()) {
         data.clone_into(&mut config.data);
     }
-    if !force {
-        let now = data_source::fingerprint(&config)?;
-        if now != training.fingerprint {
-            let what = if config.train_data.is_empty() { &config.data } else { &config.train_data };
-            bail!(
-                "the data {what} are not what the model was trained on any more (their digest was {}, and is {now}), so that \
-                 the parts would be others; give the data as they were, or --force to go on with these",
-                training.fingerprint
-            );
-        }
-    }
-    Ok(Chosen { config, of_training: true })
+    let fingerprint = (!force).then(|| training.fingerprint.clone());
+    let is_training_part = data.is_some() && !training.train_data.is_empty();
+    Ok(Chosen { config, of_training: true, is_training_part, fingerprint })
 }
 
 /// Whether data under another name are those of the training, byte by byte.
 fn same(training: &Training, data: &str) -> bool {
     training.train_data.is_empty()
         && absolute(data) != training.data
-        && data_source::fingerprint(&TrainConfig { data: data.to_owned(), ..TrainConfig::default() })
-            .is_ok_and(|now| now == training.fingerprint)
+        && data_source::fingerprint_of(data).is_ok_and(|now| now == training.fingerprint)
 }
 
 /// Puts flags over what was chosen.

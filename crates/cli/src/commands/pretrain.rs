@@ -1,5 +1,5 @@
 use anyhow::{Context, Result, anyhow, bail};
-use gptune_data::{Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
+use gptune_data::{DataError, Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Event, RunFolder};
 use gptune_train::{Ending, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     RunFolder::check(&args.out)?;
     let model_config = model_config(&args.sizes)?;
-    if args.block_size > model_config.n_positions || args.block_size == 0 {
+    if args.block_size > model_config.n_positions {
         bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, model_config.n_positions);
     }
     let chosen = device::resolve(&args.device)?;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     if args.compact_vocabulary {
         let mut also = Vec::new();
         for path in &args.also {
-            let dataset = Dataset::read(path)?;
+            let dataset = Dataset::read(path).map_err(DataError::without_remedy)?;
             also.extend(dataset.examples.iter().map(|example| PromptStyle::Book.training_text(example)));
         }
         text = text.with_compact_vocabulary(&also, &tokenizer)?;

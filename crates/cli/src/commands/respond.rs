@@ -1,19 +1,19 @@
 //! Answers to many instructions, kept as they come.
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    fs::{self, File, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Example, Part};
+use gptune_data::{Example, Part, TooLong};
 use gptune_train::{Prepared, Respondent, Source, TrainConfig, respond, responses_json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{check_writable, choose_data, print_json};
+use super::{check_writable, choose_data, open_data, print_json};
 use crate::{
     about,
     args::RespondArgs,
@@ -29,23 +29,35 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let style = opened.style(args.prompt_style);
     let context = opened.folder.config.n_positions;
     let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
-    let mut config = chosen.config;
+    let mut config = chosen.config.clone();
     config.skip_bad |= args.skip_bad;
     config.special_tokens = args.special_tokens.unwrap_or(config.special_tokens);
     config.too_long = args.too_long.unwrap_or(config.too_long);
     if args.limit == Some(0) {
         bail!("--limit 0 leaves nothing to answer; give at least 1, or leave it out");
     }
-    let split = args.split.unwrap_or(if chosen.of_training { Part::Test } else { Part::All });
-    let (source, fingerprint) = data_source::open(&config, true)?;
-    let examples = examples_of(source, split, args.limit, &opened, &config)?;
+    let split = args.split.unwrap_or_else(|| chosen.part(Part::Test));
+    // Of the data of the training, the entries that were trained on and no more.
+    let (source, fingerprint) = open_data(&config, !chosen.of_training, chosen.fingerprint.as_deref())?;
+    // A run that left out what is too long has a test part without it; elsewhere only the prompt has to fit.
+    let prompts_only = !(chosen.of_training && config.too_long == TooLong::Skip);
+    let examples = examples_of(source, split, args.limit, prompts_only, &opened, &config)?;
     let out = args.out.clone().unwrap_or_else(|| opened.run().unwrap_or_default().join(ANSWERS));
+    let real = |path: &Path| path.canonicalize().ok();
+    if real(&out)
+        .is_some_and(|out| data_source::parts(&config).iter().any(|data| real(Path::new(data)).as_ref() == Some(&out)))
+    {
+        bail!("{} are the data themselves; give another --out", out.display());
+    }
     if out.exists() && !args.overwrite && !out.is_dir() {
         bail!("{} is there already; give another --out, or --overwrite", out.display());
     }
     check_writable(&out)?;
     let header = Header {
-        model: opened.path.as_deref().map_or_else(|| vec!["nano".to_owned()], identity),
+        model: match &opened.path {
+            Some(path) => identity(path, &out)?,
+            None => vec![format!("nano of gptune {}", env!("CARGO_PKG_VERSION"))],
+        },
         data: fingerprint,
         part: split.name().to_owned(),
         config: config.clone(),
@@ -105,6 +117,7 @@ fn examples_of(
     source: Source,
     split: Part,
     limit: Option<usize>,
+    prompts_only: bool,
     opened: &model_source::Opened,
     config: &TrainConfig,
 ) -> Result<Vec<Example>> {
@@ -112,6 +125,7 @@ fn examples_of(
         tokenizer: &opened.tokenizer,
         padding: opened.special.pad,
         context: opened.folder.config.n_positions,
+        prompts_only,
     };
     let data = Prepared::new(source, target, config, |_| ())?;
     console::tell_left_out(&data.left_out);
@@ -136,18 +150,29 @@ const BESIDE: [&str; 8] = [
 ];
 
 /// What tells a model from another at the same place, without reading its weights: of each of its files, the length and
-/// the time of the last change.
-fn identity(path: &Path) -> Vec<String> {
+/// the time of the last change. What is written to `out` is none of them.
+fn identity(path: &Path, out: &Path) -> Result<Vec<String>> {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let weights = gptune_weights::WEIGHT_FILES.map(|name| path.join(name));
-    let files = weights.into_iter().chain([path.to_owned()]).chain(BESIDE.map(|name| folder.join(name)));
+    let is_index = path.extension().is_some_and(|ending| ["json", "index"].iter().any(|index| ending == *index));
+    let mut files: Vec<PathBuf> = if path.is_dir() || is_index {
+        // Its parts, however they are called.
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = fs::read_dir(here).with_context(|| format!("cannot read {}", here.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?
+    } else {
+        let beside = BESIDE.map(|name| folder.join(name));
+        [path.to_owned(), about::beside(path)].into_iter().chain(beside).collect()
+    };
+    files.sort();
+    let out = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    files.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&out)));
     let of = |file: PathBuf| {
         let metadata = fs::metadata(&file).ok().filter(fs::Metadata::is_file)?;
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let (length, path) = (metadata.len(), file.canonicalize().unwrap_or(file));
         Some(format!("{}, {length} bytes, {}", path.display(), modified.unwrap_or_default().as_nanos()))
     };
-    files.filter_map(of).collect()
+    Ok(files.into_iter().filter_map(of).collect())
 }
 
 /// What answers depend on: only those of the same are gone on with.
@@ -182,36 +207,42 @@ impl Kept {
         let path = out.with_added_extension("partial");
         let mut answers = vec![None; examples.len()];
         let context = || format!("cannot write {}", path.display());
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        // A line that was being written when the program ended is not there.
-        let mut length = 0;
-        if let Some(first) = lines.next() {
-            if serde_json::from_str::<Header>(first).ok().as_ref() != Some(header) {
-                bail!(
-                    "{} holds answers of another model, of other data or of other settings; remove it, or give another --out",
-                    path.display()
-                );
-            }
-            length = first.len();
-            for line in lines {
-                let Ok(Line { place, response }) = serde_json::from_str(line) else { break };
-                length += line.len();
-                let Some(answer) = answers.get_mut(place) else {
-                    bail!(
-                        "{} holds an answer to example {place} of the part, which --limit {} would drop; give no --limit to \
-                         go on from there, or another --out",
-                        path.display(),
-                        examples.len()
-                    );
-                };
-                *answer = Some(response);
-            }
+        let mut file =
+            File::options().create(true).truncate(false).read(true).write(true).open(&path).with_context(context)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            bail!("{} is being written by another process; wait for that, or give another --out", path.display());
         }
-        let mut file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
-        file.set_len(length as u64).with_context(context)?;
-        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).with_context(context)?;
-        if length == 0 {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+        // A line that was being written when the program ended is not there.
+        bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+        for (number, line) in (1..).zip(bytes.split_inclusive(|&byte| byte == b'\n')) {
+            if number == 1 {
+                if serde_json::from_slice::<Header>(line).ok().as_ref() != Some(header) {
+                    bail!(
+                        "{} holds answers of another model, of other data or of other settings; remove it, or give another \
+                         --out",
+                        path.display()
+                    );
+                }
+                continue;
+            }
+            let Line { place, response } = serde_json::from_slice(line).with_context(|| {
+                format!("{}, line {number} is no answer; remove that line, or the file", path.display())
+            })?;
+            let Some(answer) = answers.get_mut(place) else {
+                bail!(
+                    "{} holds an answer to example {place} of the part, which --limit {} would drop; give no --limit to go \
+                     on from there, or another --out",
+                    path.display(),
+                    examples.len()
+                );
+            };
+            *answer = Some(response);
+        }
+        file.set_len(bytes.len() as u64).with_context(context)?;
+        file.seek(SeekFrom::End(0)).with_context(context)?;
+        if bytes.is_empty() {
             writeln!(file, "{}", serde_json::to_string(header)?).with_context(context)?;
         }
         Ok(Self { path, file, answers })
@@ -274,6 +305,7 @@ mod tests {
         drop(kept);
         let kept = open(&same, 4).unwrap();
         assert_eq!(kept.answers.iter().flatten().collect::<Vec<_>>(), ["answer 0", "answer 1", "answer 2"]);
+        drop(kept);
         let path = out.with_added_extension("partial");
         let before = fs::read(&path).unwrap();
         let error = open(&same, 2).err().unwrap().to_string();
@@ -293,6 +325,7 @@ mod tests {
         for name in ["config.json", "model.safetensors", "vocab.json"] {
             fs::write(folder.path().join(name), "{}").unwrap();
         }
+        let identity = |path: &Path| identity(path, Path::new("a.json")).unwrap();
         let before = identity(folder.path());
         assert_eq!(before.len(), 3);
         assert_eq!(identity(folder.path()), before);
@@ -302,6 +335,33 @@ mod tests {
             assert_ne!(identity(folder.path()), before, "{name}");
         }
         let one = folder.path().join("model.safetensors");
-        assert!(identity(&one).contains(&identity(folder.path())[0]) && identity(&one).len() == 4);
+        assert_eq!(identity(&one), identity(folder.path()));
+        // Of formats that it knows nothing of, and without what it writes itself.
+        fs::write(folder.path().join("model.ckpt.data-00000-of-00001"), "x").unwrap();
+        fs::write(folder.path().join("a.json.partial"), "x").unwrap();
+        assert_eq!(identity(folder.path()).len(), 5);
+    }
+
+    #[test]
+    fn damaged_answers_are_told_and_not_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a.json");
+        let path = out.with_added_extension("partial");
+        let examples = vec![Example::new("a", "", "b"); 4];
+        let same = header(vec!["m".to_owned()]);
+        let mut kept = Kept::open(&out, &same, &examples).unwrap();
+        kept.add(0, "é".to_owned()).unwrap();
+        let error = Kept::open(&out, &same, &examples).err().unwrap().to_string();
+        assert!(error.contains("is being written by another process"), "{error}");
+        drop(kept);
+        // Cut within a character: what is whole stays.
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole[..], b"{\"place\":1,\"response\":\"\xc3"].concat()).unwrap();
+        let kept = Kept::open(&out, &same, &examples).unwrap();
+        assert_eq!(kept.answers[0].as_deref(), Some("é"));
+        drop(kept);
+        fs::write(&path, [&whole[..], b"oops\n{\"place\":1,\"response\":\"x\"}\n"].concat()).unwrap();
+        let error = Kept::open(&out, &same, &examples).err().unwrap().to_string();
+        assert!(error.contains("line 3 is no answer"), "{error}");
     }
 }

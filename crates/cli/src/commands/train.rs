@@ -57,7 +57,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let (source, fingerprint) = data_source::open(&config, false)?;
     let (folder, rest) = opened.apart();
     let Rest { tokenizer, special, about: _ } = rest;
-    let target = ModelInput { tokenizer: &tokenizer, padding: special.pad, context };
+    let target = ModelInput { tokenizer: &tokenizer, padding: special.pad, context, prompts_only: false };
     let bar = console::bar(0, "examples");
     let preferences = matches!(&source, Source::Whole(dataset) if dataset.looks_like_preferences());
     let data = Prepared::new(source, target, &config, |n| bar.inc(n))?;
@@ -106,6 +106,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         prompt_style: Some(config.prompt_style),
         special_tokens: config.special_tokens,
         training: Some(Training::new(&base, &config, &fingerprint)),
+        chat_template: None,
     };
     let mut keeper = Keeper {
         run,
@@ -128,7 +129,16 @@ const LEFT_OUT: &str = "left-out.jsonl";
 
 /// Lets texts become ids as they did for the model so far where nobody says otherwise; says so of a change.
 fn follow_training(config: &mut TrainConfig, about: &About, given: Given, console: &Console) {
-    let Some(own) = about.prompt_style else { return };
+    let Some(own) = about.prompt_style else {
+        if about.foreign_template().is_some() {
+            console.say(&format!(
+                "Note: the model has a chat template of its own, which is not used here; it is trained with the prompt style \
+                 {} from here on",
+                config.prompt_style
+            ));
+        }
+        return;
+    };
     if !given.prompt_style {
         config.prompt_style = own;
     } else if config.prompt_style != own {
@@ -153,10 +163,9 @@ fn follow_training(config: &mut TrainConfig, about: &About, given: Given, consol
 /// Shows the settings of a run, and the requests for what is not on this machine.
 fn dry_run(config: &TrainConfig, json: bool) -> Result<()> {
     let (mut requests, mut places, mut outlines) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, remote) in [
-        (&config.model, model_source::remote_model(&config.model)),
-        (&config.data, data_source::remote_data(&config.data)),
-    ] {
+    let model = (config.model.as_str(), model_source::remote_model(&config.model));
+    let data = data_source::parts(config).map(|data| (data, data_source::remote_data(data)));
+    for (name, remote) in std::iter::once(model).chain(data) {
         let Some(remote) = remote else { continue };
         if let Some(path) = remote.on_this_machine()? {
             places.push((name, path));

@@ -178,7 +178,7 @@ fn names_that_stand_for_nothing() {
     let error = train_error(folder.path(), &["--data", "orca"]);
     assert!(error.contains("unknown data 'orca'") && error.contains("sample, book, alpaca"), "{error}");
     let error = train_error(folder.path(), &["--data", "missing.json"]);
-    assert!(error.contains("cannot read the dataset missing.json"), "{error}");
+    assert!(error.contains("cannot read missing.json"), "{error}");
     let error = train_error(folder.path(), &["--recipe", "dessert"]);
     assert!(error.contains("unknown recipe 'dessert'") && error.contains("quickstart"), "{error}");
     let error = train_error(folder.path(), &["--device", "abacus"]);
@@ -201,7 +201,7 @@ fn an_output_folder_in_use_or_out_of_reach() {
     fs::create_dir(folder.path().join("run")).unwrap();
     fs::write(folder.path().join("run/thesis.txt"), "mine").unwrap();
     let error = train_error(folder.path(), &[]);
-    assert!(error.contains("run exists and is not empty") && error.contains("--out"), "{error}");
+    assert!(error.contains("run exists and is not empty; give another one"), "{error}");
     // A file where a folder should be cannot be written into, whoever asks.
     fs::write(folder.path().join("file"), "x").unwrap();
     let model = tiny_model().to_str().unwrap();
@@ -304,9 +304,42 @@ fn names_of_files_that_nobody_would_read() {
     let folder = folder();
     let model = tiny_model().to_str().unwrap();
     for (format, ending) in [("gguf", ".gguf"), ("pth", ".pth or .pt")] {
+        let error = failure(&gptune(folder.path(), &["export", model, &format!("w.{format}")]));
+        assert!(
+            error.contains("is the name of a file") && error.contains(&format!("--format {format} writes one")),
+            "{error}"
+        );
         let error = failure(&gptune(folder.path(), &["export", model, "--format", format, "w.bin"]));
         assert!(error.contains(&format!("w.bin is a name of another kind of file; let it end in {ending}")), "{error}");
     }
+}
+
+#[test]
+fn parts_that_are_too_small_name_the_settings_that_made_them() {
+    let folder = folder();
+    let error = train_error(folder.path(), &["--split", "0/50/50"]);
+    assert!(error.contains("give it more of the 0/50/50 in --split") && !error.contains("train-limit"), "{error}");
+    let error = train_error(folder.path(), &["--train-limit", "2"]);
+    assert!(error.contains("raise --train-limit"), "{error}");
+    let error = train_error(folder.path(), &["--split", "90/10/0"]);
+    assert!(error.contains("give it a share of the 90/10/0") && error.contains("--no-eval"), "{error}");
+    let model = tiny_model().to_str().unwrap();
+    let arguments = ["train", "--model", model, "--train-data", "good.json", "--out", "run"];
+    let error = failure(&gptune(folder.path(), &arguments));
+    assert!(error.contains("give it with --val-data") && !error.contains("--split"), "{error}");
+    let recipe = "train_data = \"good.json\"\ndata = \"\"\nsplit = \"50/25/25\"\n";
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let error = failure(&gptune(folder.path(), &["train", "--recipe", "recipe.toml", "--model", model]));
+    assert!(error.contains("'split'") && error.contains("is not split"), "{error}");
+}
+
+#[test]
+fn answers_do_not_replace_their_questions() {
+    let folder = folder();
+    let model = tiny_model().to_str().unwrap();
+    let respond = ["respond", "--model", model, "--data", "good.json", "--out", "./good.json", "--overwrite"];
+    let error = failure(&gptune(folder.path(), &respond));
+    assert!(error.contains("are the data themselves"), "{error}");
 }
 
 #[test]

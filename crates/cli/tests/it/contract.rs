@@ -220,6 +220,7 @@ fn wrong_usage_is_status_2() {
         &["train", "--lr", "-1"],
         &["train", "--lr", "0"],
         &["train", "--eps", "0"],
+        &["init", "new", "--size", "124M", "--n-layer", "1"],
         &["train", "--max-length", "1"],
         &["generate", "--model", "nano", "--prompt", "x", "--seed", "3"],
         &["train", "--dropout", "1"],

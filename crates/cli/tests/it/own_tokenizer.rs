@@ -156,3 +156,47 @@ fn special_tokens_are_taken_only_when_that_is_asked_for() {
     let left_out = fs::read_to_string(folder.path().join("without/left-out.jsonl")).unwrap();
     assert!(left_out.contains("\"entry\": 4") && left_out.lines().count() == 1, "{left_out}");
 }
+
+#[test]
+fn a_chat_template_of_its_own_is_kept_until_the_model_is_trained_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    with_own_tokenizer(folder.path());
+    write_data(&folder.path().join("data.json"), 40);
+    let path = folder.path().join("model/tokenizer_config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let template = "[INST] {{ messages[0]['content'] }} [/INST]";
+    config["chat_template"] = template.into();
+    fs::write(&path, config.to_string()).unwrap();
+    let read = |model: &str| -> Value {
+        let path = folder.path().join(model).join("tokenizer_config.json");
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    for arguments in [
+        &["export", "model", "hf"][..],
+        &["import", "hf", "again"],
+        &["export", "model", "--format", "gguf", "m.gguf"],
+        &["import", "m.gguf", "back"],
+    ] {
+        let output = gptune(folder.path(), arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for model in ["hf", "again", "back"] {
+        assert_eq!(read(model)["chat_template"], template, "{model}");
+    }
+    let modelfile = fs::read_to_string(folder.path().join("m.Modelfile")).unwrap();
+    assert!(!modelfile.contains("TEMPLATE") && modelfile.contains("FROM ./m.gguf"), "{modelfile}");
+    for model in ["hf", "m.gguf"] {
+        let output = gptune(folder.path(), &["ask", "--model", model, "hello", "--max-new-tokens", "1"]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("a chat template of its own, which is not used here"));
+    }
+    // A token that ends texts otherwise than the files say: what is written says what was trained.
+    set(&folder.path().join("model"), "eos_token_id", &json!(5));
+    let train = ["train", "--model", "model", "--data", "data.json", "--out", "run", "--max-steps", "1", "--no-eval"];
+    let output = gptune(folder.path(), &train);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("it is trained with the prompt style book from here on"));
+    let written = read("run/model");
+    assert_ne!(written["chat_template"], template);
+    let vocabulary: Value = serde_json::from_slice(&fs::read(folder.path().join("model/vocab.json")).unwrap()).unwrap();
+    let fifth = vocabulary.as_object().unwrap().iter().find(|(_, id)| **id == 5).unwrap().0;
+    assert_eq!(written["eos_token"], **fifth);
+}

@@ -189,6 +189,18 @@ fn parts_of_ones_own_and_what_is_left_out() {
     // The parts are remembered.
     let found = json(&gptune(folder.path(), &["evaluate", "--model", "run", "--split", "val", "--json"]));
     assert_eq!(found["loss"], final_event(folder.path())["val_loss"]);
+    let batches = |more: &[&str]| {
+        let arguments = ["data", "batches", "--data", "train.json", "--model", "run/model", "--json"];
+        gptune(folder.path(), &[&arguments[..], more].concat())
+    };
+    assert_eq!(json(&batches(&[])).as_array().unwrap().len(), 2, "all 20 in batches of 8, as in the run");
+    let whole = ["evaluate", "--model", "run", "--data", "train.json", "--batch-size", "1", "--json"];
+    assert_eq!(json(&gptune(folder.path(), &whole))["batches"], 20, "the file that was named");
+    fs::copy(at("train.json"), at("kept.json")).unwrap();
+    write_data(&at("train.json"), 21);
+    assert!(failure(&batches(&[])).contains("are not what the model was trained on"));
+    assert!(batches(&["--force"]).status.success());
+    fs::copy(at("kept.json"), at("train.json")).unwrap();
 
     // Without a test part, nothing is answered, and no file pretends that something was.
     write_data(&at("five.json"), 5);
@@ -284,4 +296,61 @@ fn the_built_in_model_has_its_settings_wherever_it_comes_from() {
     assert!(said.contains("Settings: recipe quickstart, as for nano; learning rate 0.0002"), "{said}");
     // What it has never seen is said, with the command that trains GPT-2 itself.
     assert!(said.contains("Note: nano is a toy") && said.contains("train --model gpt2 --data"), "{said}");
+}
+
+#[test]
+fn a_folder_called_like_a_model_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("nano")).unwrap();
+    let all = "train --model nano --out run --max-steps 1 --no-eval --sample-tokens 0 --respond=false --preview 0";
+    run(folder.path(), all);
+    let about: Value = serde_json::from_slice(&fs::read(folder.path().join("run/model/gptune.json")).unwrap()).unwrap();
+    assert_eq!(about["training"]["base"], "nano");
+}
+
+#[test]
+fn answers_depend_on_the_context_alone_and_not_on_the_lengths_of_training() {
+    let folder = trained("--mask-instructions --max-length 45");
+    let prompt = json!([{"instruction": "word ".repeat(60)}, {"instruction": "Name it."}]);
+    fs::write(folder.path().join("q.json"), prompt.to_string()).unwrap();
+    run(folder.path(), "respond --model run/model --data q.json --max-new-tokens 1 --out a.json");
+    // What is left out of the training part shifts nothing in the others.
+    let whole = fs::read(folder.path().join("data.json")).unwrap();
+    let mut entries: Vec<Value> = serde_json::from_slice(&whole).unwrap();
+    for place in [1, 5, 36] {
+        entries[place].as_object_mut().unwrap().remove("output");
+    }
+    fs::write(folder.path().join("holes.json"), json!(entries).to_string()).unwrap();
+    let model = tiny_model().display();
+    let flags = "--skip-bad --respond --response-tokens 1 --max-steps 1 --no-eval --sample-tokens 0";
+    run(folder.path(), &format!("train --model {model} --data holes.json --out holes {flags}"));
+    run(folder.path(), "respond --model holes --max-new-tokens 1 --out again.json");
+    let ids = |file: &str| -> Vec<u64> {
+        let answers: Vec<Value> = serde_json::from_slice(&fs::read(folder.path().join(file)).unwrap()).unwrap();
+        answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ids("holes/instruction-data-with-response.json"), [34, 35, 37]);
+    assert_eq!(ids("again.json"), [34, 35, 37], "the entries that the run had, without a flag");
+}
+
+#[test]
+fn what_belongs_to_another_file_is_not_inherited() {
+    let folder = trained("--prompt-style phi3");
+    run(folder.path(), "export run/model --format pth x.pth");
+    fs::remove_file(folder.path().join("x.pth")).unwrap();
+    let model = tiny_model().to_str().unwrap();
+    let error = failure(&gptune(folder.path(), &["export", model, "--format", "pth", "x.pth"]));
+    assert!(error.contains("x.gptune.json exists, which would be taken for the new file's"), "{error}");
+    fs::write(folder.path().join("recipe.toml"), "train_data = \"data.json\"\ndata = \"\"\n").unwrap();
+    let arguments = ["train", "--recipe", "recipe.toml", "--split", "80/10/10", "--model", model];
+    let error = failure(&gptune(folder.path(), &arguments));
+    assert!(error.contains("--split is for data that are split"), "{error}");
+    let arguments = ["train", "--model", model, "--train-data", "alpaca", "--dry-run"];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .args(arguments)
+        .env("GPTUNE_CACHE", folder.path().join("cache"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("Requests:"), "{said}");
 }

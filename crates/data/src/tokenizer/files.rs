@@ -206,7 +206,8 @@ fn tokens_beside(
     if let Some(decoder) = config.get("added_tokens_decoder").and_then(Value::as_object) {
         for (id, token) in decoder {
             let entry = id.parse::<u32>().ok().zip(token.as_object());
-            let entry = entry.and_then(|(id, token)| Some((id, token["content"].as_str()?.to_owned(), token.clone())));
+            let entry =
+                entry.and_then(|(id, token)| Some((id, token.get("content")?.as_str()?.to_owned(), token.clone())));
             let (id, content, mut json) = entry.ok_or_else(|| {
                 fault("tokenizer_config.json", format!("'added_tokens_decoder' has an entry '{id}' that is no token"))
             })?;
@@ -301,6 +302,12 @@ fn build(
 ) -> Result<Tokenizer, DataError> {
     let fault = |problem: String| in_file(file, problem);
     let cut = check(&json).map_err(&fault)?;
+    let adds_blank = config.get("add_prefix_space").and_then(Value::as_bool);
+    if let Some(says) = adds_blank.filter(|&says| says != cut.adds_blank) {
+        let problem =
+            format!("'add_prefix_space' is {says} in it and {} in {file}; make them say the same", cut.adds_blank);
+        return Err(in_file("tokenizer_config.json", problem));
+    }
     let model = &json["model"];
     let vocab = model["vocab"].as_object().ok_or_else(|| fault("it has no vocabulary".to_owned()))?;
     let merges = model["merges"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -332,7 +339,8 @@ fn build(
     if tokens.len() == VOCAB_SIZE && cut == Cut::LIKE_GPT2 && added.iter().all(|token| token.id == END_OF_TEXT_ID) {
         let gpt2 = Tokenizer::gpt2()?;
         if gpt2.tokens == tokens && gpt2.merges == merges {
-            return Ok(Tokenizer { declared, ..gpt2 });
+            let end_of_text = declared.first().map_or(END_OF_TEXT_ID, |&(_, id)| id);
+            return Ok(Tokenizer { end_of_text, declared, ..gpt2 });
         }
     }
 
@@ -353,7 +361,8 @@ fn build(
             "its post_processor adds tokens around every text, which training here would not".to_owned(),
         ));
     }
-    let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, 0);
+    let end_of_text = declared.first().map_or(0, |&(_, id)| id);
+    let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, end_of_text);
     tokenizer.declared = declared;
     let full: tokenizers::Tokenizer =
         Value::Object(whole).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;

@@ -42,9 +42,12 @@ impl Tokenizer {
 
         let own_special = self.own.as_ref().and_then(|own| own.special.clone());
         let special = match (&self.own, own_special) {
-            (_, Some(special)) => special,
+            (_, Some(mut special)) => {
+                special["eos_token"] = json!(self.tokens.get(self.end_of_text as usize));
+                special
+            }
             (None, None) => json!({"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT}),
-            (Some(_), None) => json!({"eos_token": self.tokens().get(self.end_of_text as usize)}),
+            (Some(_), None) => json!({"eos_token": self.tokens.get(self.end_of_text as usize)}),
         };
         write("special_tokens_map.json", pretty(&special)?)?;
 
@@ -52,6 +55,10 @@ impl Tokenizer {
             Some(own) => own.config.clone(),
             None => gpt2_config(),
         };
+        // Whatever the files that were read said: this is the token that ends the texts that were trained on.
+        if let Some(end) = self.tokens.get(self.end_of_text as usize).and_then(Option::as_ref) {
+            config.insert("eos_token".to_owned(), Value::from(end.clone()));
+        }
         config.extend(extra);
         write("tokenizer_config.json", pretty(&Value::Object(config))?)
     }

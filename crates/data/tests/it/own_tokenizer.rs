@@ -213,6 +213,13 @@ fn what_stands_beside_a_tokenizer_has_to_agree_with_it() {
     assert!(error.contains("'<new>' has the id 400 in it, and tokenizer.json has no such token"), "{error}");
     let decoder = format!(r#"{{"added_tokens_decoder": {{"{}": {{"content": "<other>"}}}}}}"#, token.id);
     assert!(refused("tokenizer_config.json", decoder).contains("'<other>' has the id"));
+    let blank = r#"{"add_prefix_space": true}"#.to_owned();
+    assert!(
+        refused("tokenizer_config.json", blank)
+            .contains("'add_prefix_space' is true in it and false in tokenizer.json")
+    );
+    let empty = r#"{"added_tokens_decoder": {"7": {}}}"#.to_owned();
+    assert!(refused("tokenizer_config.json", empty).contains("has an entry '7' that is no token"));
     // Whoever names a token that is not there is named.
     for name in ["tokenizer_config.json", "special_tokens_map.json"] {
         let error = refused(name, r#"{"eos_token": "<|nope|>"}"#.to_owned());

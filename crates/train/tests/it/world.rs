@@ -88,7 +88,7 @@ pub(crate) fn run_dropping(config: &TrainConfig) -> (Outcome, Recorder) {
 
 fn run_on(model: Gpt2, config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length };
+    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length, prompts_only: false };
     let data = Prepared::new(Source::Whole(dataset()), target, config, |_| ()).unwrap();
     let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
     let stop = Arc::new(AtomicBool::new(false));

@@ -107,6 +107,12 @@ impl GgufFile {
         self.metadata(SPECIAL_TOKENS).and_then(|value| value.as_bool()).unwrap_or(false)
     }
 
+    /// The Jinja template that makes a prompt of messages.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<String> {
+        self.metadata("tokenizer.chat_template")?.as_str().map(str::to_owned)
+    }
+
     fn strings(&self, key: &str) -> Option<Vec<&str>> {
         let value = self.metadata(key)?;
         let array = value.as_array()?.clone();

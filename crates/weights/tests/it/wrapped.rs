@@ -37,7 +37,8 @@ fn what_programs_put_around_a_model_is_taken_off() {
     for file in files {
         let folder = beside_config(file, file);
         let opened = ModelFolder::open(&folder.path().join(file)).unwrap();
-        assert_eq!(opened.notes().len(), 0, "{file}: {:?}", opened.notes());
+        let notes = usize::from(file.starts_with("nanogpt"));
+        assert_eq!(opened.notes().len(), notes, "{file}: {:?}", opened.notes());
         let (tensors, config) = saved(opened);
         assert!(config.tie_word_embeddings, "{file}");
         assert!(tensors == expected, "{file}");

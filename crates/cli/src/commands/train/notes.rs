@@ -57,16 +57,16 @@ pub(super) fn beginning(
             config.max_length
         ));
     }
-    if val > 0 {
-        console.say(&format!(
-            "Note: {val} validation examples are longer than {} tokens, and measured without their end",
-            config.max_length
-        ));
-    }
     if data.preflight.without_response > 0 {
         console.say(&format!(
             "Note: of {} of them no token of the response is left; --max-length is too short for these",
             data.preflight.without_response
+        ));
+    }
+    if val > 0 {
+        console.say(&format!(
+            "Note: {val} validation examples are longer than {} tokens, and measured without their end",
+            config.max_length
         ));
     }
 }
