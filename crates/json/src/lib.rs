@@ -1,7 +1,7 @@
 //! JSON as Python reads and writes it.
 //!
 //! Python's `json` takes and writes what the standard does not have: `NaN`, `Infinity` and `-Infinity`, escapes of lone
-//! surrogates, and integers of any size. Data sets contain them, mostly in keys that nobody uses. [`read`] keeps them in
+//! surrogates, and integers of any size. Data sets contain them, mostly in keys that nobody uses. [`read()`] keeps them in
 //! a [`serde_json::Value`], [`to_line`] and [`to_lines`] write them back as they were, and [`text`] tells a text from
 //! what merely stands in for one.
 //!

@@ -54,7 +54,7 @@ pub enum NoText<'a> {
     Surrogate(&'a str),
 }
 
-/// A string of a value that [`read`](crate::read) read, if it is a text; else what it stands for.
+/// A string of a value that [`read`](crate::read()) read, if it is a text; else what it stands for.
 ///
 /// # Errors
 ///
