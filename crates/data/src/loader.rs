@@ -61,16 +61,32 @@ impl<'a> Loader<'a> {
         self.examples.iter().filter(|example| example.ids.len() > self.collator.max_length).count()
     }
 
+    /// Starts an iteration, which draws from `stream`: the order of its examples.
+    pub fn start(&self, stream: &mut OrderStream) -> Vec<usize> {
+        if self.shuffle {
+            let lengths: Vec<usize> = self.examples.iter().map(|example| example.ids.len()).collect();
+            return stream.start_shuffled(&lengths, self.batch_size);
+        }
+        stream.start_sequential();
+        (0..self.examples.len()).collect()
+    }
+
+    /// A batch of an iteration over its examples in this order, as [`Loader::start`] gave it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such batch.
+    #[must_use]
+    pub fn batch(&self, order: &[usize], index: usize) -> Batch {
+        let start = index * self.batch_size;
+        let end = (start + self.batch_size).min(order.len());
+        let rows: Vec<_> = order[start..end].iter().map(|&index| &self.examples[index]).collect();
+        self.collator.collate(&rows)
+    }
+
     /// Starts an iteration, which draws from `stream`.
     pub fn iter(&self, stream: &mut OrderStream) -> BatchIter<'_> {
-        let order = if self.shuffle {
-            let lengths: Vec<usize> = self.examples.iter().map(|example| example.ids.len()).collect();
-            stream.start_shuffled(&lengths, self.batch_size)
-        } else {
-            stream.start_sequential();
-            (0..self.examples.len()).collect()
-        };
-        BatchIter { loader: self, order, next: 0 }
+        BatchIter { loader: self, order: self.start(stream), next: 0 }
     }
 }
 
@@ -89,11 +105,8 @@ impl Iterator for BatchIter<'_> {
         if self.next == self.loader.len() {
             return None;
         }
-        let start = self.next * self.loader.batch_size;
-        let end = (start + self.loader.batch_size).min(self.order.len());
         self.next += 1;
-        let rows: Vec<_> = self.order[start..end].iter().map(|&index| &self.loader.examples[index]).collect();
-        Some(self.loader.collator.collate(&rows))
+        Some(self.loader.batch(&self.order, self.next - 1))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

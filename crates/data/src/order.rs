@@ -60,6 +60,12 @@ impl OrderStream {
         Self { order, generator: Mt19937::new(seed) }
     }
 
+    /// How orders are drawn.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
     /// Starts an iteration over a loader that does not shuffle.
     ///
     /// PyTorch's loader draws a base seed for its workers even when it has none.

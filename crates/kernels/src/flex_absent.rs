@@ -51,6 +51,10 @@ pub(crate) fn start<const D: usize>(_: &Tensor<D>) -> Option<[Tensor<D>; 3]> {
     None
 }
 
+pub(crate) fn on_large_pages<const D: usize>(_: &Tensor<D>) -> Option<Tensor<D>> {
+    None
+}
+
 #[allow(clippy::result_large_err)] // the tensors themselves, handed back
 pub(crate) fn adamw_step<const D: usize>(
     tensors: [Tensor<D>; 4],

@@ -37,7 +37,7 @@ mod flex;
 #[path = "flex_absent.rs"]
 mod flex;
 
-pub use adamw::{AdamW, GradientScale, adamw_step, portable_adamw_step};
+pub use adamw::{adamw_resume, adamw_start, adamw_step, portable_adamw_step};
 pub use attention::{attention, portable_attention};
 pub use embedding::{embedding, portable_embedding};
 pub use gelu::{gelu, portable_gelu};

@@ -10,28 +10,37 @@
 
 mod compact;
 mod config;
+mod ending;
+mod epochs;
 mod error;
 mod evaluate;
 mod finite;
 mod formula;
+mod objective;
 mod observer;
+mod optimizer;
 mod precision;
 mod prepare;
 mod pretrain;
 mod respond;
 mod self_check;
+mod state;
+mod step;
 mod trainer;
 
 pub use compact::CompactVocabulary;
 pub use config::{Packing, TrainConfig};
+pub use ending::{Ending, NotFinite, Outcome};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Measure, evaluate};
 pub use finite::is_finite;
 pub use formula::formula_weights;
 pub use observer::Observer;
+pub use optimizer::{AdamW, Optimizer, Rates, Rating};
 pub use precision::Precision;
 pub use prepare::{LeftOut, ModelInput, Prepared, Source};
 pub use pretrain::{PretrainConfig, TextBlocks, pretrain};
 pub use respond::{Respondent, Response, respond, responses_json};
 pub use self_check::{Digest, Finding, SelfCheck};
-pub use trainer::{Ending, NotFinite, Outcome, Trainer};
+pub use state::TrainState;
+pub use trainer::Trainer;

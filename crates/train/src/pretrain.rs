@@ -1,17 +1,17 @@
 //! Training a model from scratch on plain text (chapter 5 of the book).
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::{module::Module, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
-use gptune_kernels::AdamW;
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
+use gptune_run::Event;
 
-use crate::{CompactVocabulary, Ending, NotFinite, Observer, Outcome, Packing, TrainError, trainer::Updates};
-use gptune_run::{Event, peak_memory_bytes};
+use crate::{
+    AdamW, CompactVocabulary, Observer, Optimizer, Outcome, Packing, Rates, TrainError, TrainState, epochs,
+    objective::{Evaluated, Objective},
+    step::Stepping,
+};
 
 /// How to pretrain.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,92 +158,92 @@ pub fn pretrain(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let started = Instant::now();
     device.seed(u64::from(config.seed));
-    let vocabulary = text.vocabulary.as_ref();
-    let vocab_size = vocabulary.map_or(model_config.vocab_size, CompactVocabulary::len);
-    let mut model = Gpt2::init(&Gpt2Config { vocab_size, ..model_config.clone() }, device);
-    let steps_per_epoch = (text.train / config.batch_size).max(1);
-    observer.event(&Event::Start {
-        epochs: config.steps.div_ceil(steps_per_epoch),
-        steps_per_epoch,
-        steps: config.steps,
-        parameters: model.num_params(),
-        train_examples: text.train,
-        val_examples: text.held_out,
-    })?;
-    let mut updates = Updates::new(AdamW { betas: [0.9, 0.95], weight_decay: config.weight_decay, ..AdamW::default() });
-    let mut order = OrderStream::new(Order::Shuffle, config.seed);
-    let lengths = vec![text.block_size; text.train];
-    let mut blocks: Vec<usize> = Vec::new();
-    let mut tokens_seen = 0;
-    let mut ending = Ending::Completed;
-    let mut taken = 0;
-    let mut newest = None;
-    for step in 0..config.steps {
-        if blocks.len() < config.batch_size {
-            blocks = order.start_shuffled(&lengths, config.batch_size);
+    let vocab_size = text.vocabulary.as_ref().map_or(model_config.vocab_size, CompactVocabulary::len);
+    let model = Gpt2::init(&Gpt2Config { vocab_size, ..model_config.clone() }, device);
+    let optimizer = Optimizer::new(AdamW { betas: [0.9, 0.95], ..AdamW::default() });
+    let order = OrderStream::new(Order::Shuffle, config.seed);
+    let objective = PlainText { text, config, vocab_size: model_config.vocab_size };
+    epochs::begin(&objective, TrainState::new(model, optimizer, None, order), observer, stop)
+}
+
+/// Learning to go on with plain text.
+struct PlainText<'a> {
+    text: &'a TextBlocks,
+    config: &'a PretrainConfig,
+    /// Of the model that is given away.
+    vocab_size: usize,
+}
+
+impl Objective for PlainText<'_> {
+    fn epochs(&self) -> usize {
+        self.config.steps.div_ceil(self.steps_per_epoch())
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        (self.text.train / self.config.batch_size).max(1)
+    }
+
+    fn steps(&self) -> usize {
+        self.config.steps
+    }
+
+    fn examples(&self) -> [usize; 2] {
+        [self.text.train, self.text.held_out]
+    }
+
+    fn stepping(&self) -> Stepping {
+        Stepping { max_norm: None, packing: Packing::default() }
+    }
+
+    fn rates(&self, step: usize, _name: &str) -> Rates {
+        Rates { lr: self.config.learning_rate(step), weight_decay: self.config.weight_decay }
+    }
+
+    fn dropout_seed(&self) -> Option<u32> {
+        None
+    }
+
+    fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize> {
+        order.start_shuffled(&vec![self.text.block_size; self.text.train], self.config.batch_size)
+    }
+
+    /// From the end of the order.
+    fn batches(&self, permutation: &[usize], step: usize) -> Vec<Batch> {
+        let end = permutation.len() - step * self.config.batch_size;
+        vec![self.text.batch(&permutation[end.saturating_sub(self.config.batch_size)..end])]
+    }
+
+    fn keeps_along(&self) -> bool {
+        false
+    }
+
+    fn initial_losses(&self, _: &Gpt2, _: &AtomicBool) -> Evaluated {
+        Evaluated::Not
+    }
+
+    fn losses(&self, step: usize, loss: f64, model: &Gpt2, _: &mut OrderStream, stop: &AtomicBool) -> Evaluated {
+        if !step.is_multiple_of(self.config.eval_every) && step + 1 != self.config.steps {
+            return Evaluated::Not;
         }
-        let batch = text.batch(&blocks.split_off(blocks.len().saturating_sub(config.batch_size)));
-        let began = Instant::now();
-        let lr = config.learning_rate(step);
-        let (updated, done) = updates.step(model, lr, std::slice::from_ref(&batch), Packing::default());
-        model = updated;
-        let loss = done.loss;
-        if !loss.is_finite() {
-            ending = Ending::NotFinite(NotFinite::Step(step));
-            newest = None;
-            break;
-        }
-        taken = step + 1;
-        tokens_seen += batch.padded_tokens();
-        let epoch = 1 + step / steps_per_epoch;
-        let (tokens, padded_tokens, seconds) = (batch.tokens, batch.padded_tokens(), began.elapsed().as_secs_f64());
-        observer.event(&Event::Step {
-            epoch,
-            step,
-            loss,
-            lr,
-            tokens,
-            padded_tokens,
-            seconds,
-            grad_norm: done.grad_norm,
-            loss_scale: done.loss_scale,
-            skipped: done.skipped,
-        })?;
-        if step.is_multiple_of(config.eval_every) || taken == config.steps {
-            let Some(val_loss) = held_out_loss(&model.valid(), text, config.batch_size, stop) else {
-                newest = Some(batch);
-                ending = Ending::Interrupted;
-                break;
-            };
-            observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss: loss, val_loss })?;
-            if !val_loss.is_finite() {
-                ending = Ending::NotFinite(NotFinite::Evaluation(step));
-                newest = None;
-                break;
-            }
-        }
-        newest = Some(batch);
-        if stop.load(Ordering::Relaxed) {
-            ending = Ending::Interrupted;
-            break;
+        let held_out = held_out_loss(&model.valid(), self.text, self.config.batch_size, stop);
+        held_out.map_or(Evaluated::Stopped, |held_out| Evaluated::Losses(loss, held_out))
+    }
+
+    fn sample(&self, _: &Gpt2, _: usize) -> Result<Option<Event>, TrainError> {
+        Ok(None)
+    }
+
+    fn finished(&self, model: Gpt2) -> Gpt2 {
+        match &self.text.vocabulary {
+            Some(vocabulary) => vocabulary.expand(model, self.vocab_size),
+            None => model,
         }
     }
-    let mut outcome =
-        Outcome::new(&model, ending, taken, newest.as_ref().map(|batch| (taken.saturating_sub(1), batch)));
-    drop(model);
-    gptune_kernels::release_buffers();
-    if let Some(vocabulary) = vocabulary {
-        outcome.model = vocabulary.expand(outcome.model, model_config.vocab_size);
+
+    fn final_losses(&self, _: &Gpt2, _: &AtomicBool) -> Option<Event> {
+        None
     }
-    if !matches!(outcome.ending, Ending::NotFinite(_)) {
-        observer.keep(&outcome.model, taken)?;
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    let interrupted = outcome.ending == Ending::Interrupted;
-    observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes(), interrupted })?;
-    Ok(outcome)
 }
 
 /// Mean loss over the held-out blocks; none if somebody asked to stop.

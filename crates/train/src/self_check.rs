@@ -8,14 +8,13 @@ use std::{collections::BTreeMap, time::Instant};
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
-    optim::{GradientsParams, ModuleOptimizer},
+    optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use gptune_kernels::AdamW;
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config, Sequence, Supervised};
 use serde::{Deserialize, Serialize};
 
-use crate::formula_weights;
+use crate::{AdamW, Optimizer, Rates, formula_weights};
 
 /// What a device computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,8 +84,8 @@ impl SelfCheck {
         model.visit(&mut digests);
         let gradients_digests = digests.found;
         // An epsilon as large as the gradients, so that an update depends on their size, too.
-        let mut optimizer = ModuleOptimizer::from(AdamW { eps: 1e-3, weight_decay: 0.1, ..AdamW::default() });
-        let model = optimizer.step(0.1, model, gradients);
+        let mut optimizer = Optimizer::new(AdamW { eps: 1e-3, ..AdamW::default() });
+        let model = optimizer.apply(model, gradients, &|_| Rates { lr: 0.1, weight_decay: 0.1 }, 1.0);
         let mut digests = Digests::new(None);
         model.valid().visit(&mut digests);
         let result = Self { loss: value, gradients: gradients_digests, updated: digests.found, tokens };

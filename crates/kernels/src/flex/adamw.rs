@@ -9,12 +9,17 @@ use crate::slices::{
 /// A parameter as it is and two moments of zeros, all on large pages, or nothing for tensors elsewhere.
 pub(crate) fn start<const D: usize>(parameter: &Tensor<D>) -> Option<[Tensor<D>; 3]> {
     let shape = parameter.dims();
-    let parameter = plain(parameter)?;
-    let mut copy = large_zeros(elements(&parameter).len());
-    copy.copy_from_slice(elements(&parameter));
-    let zeros = || large_zeros(copy.len());
-    let (moment_1, moment_2) = (zeros(), zeros());
-    Some([copy, moment_1, moment_2].map(|data| Tensor::from_primitive::<Flex>(from_vec(data, shape))))
+    let copy = on_large_pages(parameter)?;
+    let zeros = || Tensor::from_primitive::<Flex>(from_vec(large_zeros(shape.iter().product()), shape));
+    Some([copy, zeros(), zeros()])
+}
+
+/// A tensor's numbers on large pages, or nothing for a tensor elsewhere.
+pub(crate) fn on_large_pages<const D: usize>(tensor: &Tensor<D>) -> Option<Tensor<D>> {
+    let (shape, tensor) = (tensor.dims(), plain(tensor)?);
+    let mut copy = large_zeros(elements(&tensor).len());
+    copy.copy_from_slice(elements(&tensor));
+    Some(Tensor::from_primitive::<Flex>(from_vec(copy, shape)))
 }
 
 /// [`crate::adamw_step`] on flex, or the tensors back for the portable path.

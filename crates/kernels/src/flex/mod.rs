@@ -29,7 +29,7 @@ use burn::{
     tensor::{DType, Tensor, TensorData},
 };
 
-pub(crate) use adamw::{adamw_step, start};
+pub(crate) use adamw::{adamw_step, on_large_pages, start};
 pub(crate) use attention::attention;
 pub(crate) use cached_attention::attend;
 pub(crate) use embedding::embedding;

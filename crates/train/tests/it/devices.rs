@@ -1,13 +1,8 @@
 //! The device that `BURN_DEVICE` names against flex; without it, flex against what is stored.
 
-use burn::{
-    module::Module,
-    optim::{GradientsParams, ModuleOptimizer},
-    tensor::Device,
-};
-use gptune_kernels::AdamW;
+use burn::{module::Module, optim::GradientsParams, tensor::Device};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config, Sequence, Supervised};
-use gptune_train::{SelfCheck, formula_weights};
+use gptune_train::{AdamW, Optimizer, Rates, SelfCheck, formula_weights};
 
 use crate::world;
 
@@ -28,7 +23,7 @@ fn config() -> Gpt2Config {
 /// shape, because a GPU compiles its kernels anew for each.
 fn train(device: &Device, steps: u32) -> (Vec<f64>, Vec<u32>) {
     let mut model = formula_weights(Gpt2::init(&config(), &device.clone().autodiff()));
-    let mut optimizer = ModuleOptimizer::from(AdamW { weight_decay: 0.1, ..AdamW::default() });
+    let mut optimizer = Optimizer::new(AdamW::default());
     let text = |row: u32| (0..13).map(|at| (5 + at * (row + 1)) % 113).collect::<Vec<u32>>();
     let texts: Vec<Vec<u32>> = (0..4).map(text).collect();
     let targets: Vec<Vec<i64>> = texts.iter().map(|ids| ids[1..].iter().map(|&id| i64::from(id)).collect()).collect();
@@ -39,7 +34,7 @@ fn train(device: &Device, steps: u32) -> (Vec<f64>, Vec<u32>) {
         let loss = model.loss(&Supervised::mean(&sequences, true).unwrap());
         losses.push(f64::from(loss.clone().into_scalar::<f32>()));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-3, model, gradients);
+        model = optimizer.apply(model, gradients, &|_| Rates { lr: 1e-3, weight_decay: 0.1 }, 1.0);
     }
     (losses, model.valid().generate(&[7, 9, 11], &GenerateOptions::greedy(12)))
 }

@@ -1,0 +1,75 @@
+//! How runs end.
+
+use std::fmt;
+
+use burn::module::Module;
+use gptune_data::Batch;
+use gptune_model::Gpt2;
+
+use crate::finite::is_usable;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every step was taken.
+    Completed,
+    /// Somebody asked to stop.
+    Interrupted,
+    /// Something was no number any more; the model of the last [`Observer::keep`] is the last good one.
+    NotFinite(NotFinite),
+}
+
+/// What was no finite number. Steps count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotFinite {
+    /// The loss before the first step.
+    Start,
+    /// The loss of a step.
+    Step(usize),
+    /// The loss of the evaluation after a step.
+    Evaluation(usize),
+    /// A parameter, or the loss that the model has with it, after a step.
+    Model(usize),
+    /// The gradients of a step in `f16`, however little the loss was scaled.
+    Gradients(usize),
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("the loss before training is not a number"),
+            Self::Step(step) => write!(f, "the loss of step {step} is not a number"),
+            Self::Evaluation(step) => write!(f, "the loss of the evaluation after step {step} is not a number"),
+            Self::Model(step) => write!(f, "the model that step {step} left is not made of finite numbers"),
+            Self::Gradients(step) => {
+                write!(f, "the gradients of step {step} are not finite in f16, however little the loss is scaled")
+            }
+        }
+    }
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model, on a plain device.
+    pub model: Gpt2,
+    /// How it ended.
+    pub ending: Ending,
+    /// Updates made: steps, less those that updated nothing.
+    pub steps: usize,
+}
+
+impl Outcome {
+    /// The outcome after the step `last`. No loss has been computed since: that of
+    /// its own batch tells whether the model is one to keep.
+    pub(crate) fn new(model: &Gpt2, ending: Ending, updates: usize, last: Option<(usize, &Batch)>) -> Self {
+        let model = model.valid();
+        let broken = last.filter(|(_, batch)| !is_usable(&model, batch));
+        let ending = broken.map_or(ending, |(step, _)| Ending::NotFinite(NotFinite::Model(step)));
+        Self { model, ending, steps: updates }
+    }
+
+    pub(crate) fn not_finite(model: &Gpt2, what: NotFinite, updates: usize) -> Self {
+        Self { model: model.valid(), ending: Ending::NotFinite(what), steps: updates }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a run is for.
+
+use std::sync::atomic::AtomicBool;
+
+use gptune_data::{Batch, OrderStream};
+use gptune_model::Gpt2;
+use gptune_run::Event;
+
+use crate::{Rates, TrainError, step::Stepping};
+
+/// What is learned from what, and how it is measured: all that differs between kinds of training. The loop is the same.
+pub(crate) trait Objective {
+    /// Passes over the examples.
+    fn epochs(&self) -> usize;
+
+    /// Steps of a pass.
+    fn steps_per_epoch(&self) -> usize;
+
+    /// Steps of the whole run.
+    fn steps(&self) -> usize;
+
+    /// Examples in the training and the validation part.
+    fn examples(&self) -> [usize; 2];
+
+    /// How steps are taken.
+    fn stepping(&self) -> Stepping;
+
+    /// The rates of a step, counting from 0, for the parameter of a name.
+    fn rates(&self, step: usize, name: &str) -> Rates;
+
+    /// Whether steps draw random numbers, and then the seed of the run.
+    fn dropout_seed(&self) -> Option<u32>;
+
+    /// Starts a pass over the examples: their order.
+    fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize>;
+
+    /// The batches of a step, counting from 0 within its epoch.
+    fn batches(&self, permutation: &[usize], step: usize) -> Vec<Batch>;
+
+    /// Whether models are kept along the way: the first one, and that of every epoch.
+    fn keeps_along(&self) -> bool;
+
+    /// Losses before the first step, of a model on a device with autodiff.
+    fn initial_losses(&self, model: &Gpt2, stop: &AtomicBool) -> Evaluated;
+
+    /// The same after a step, counting from 0, whose own loss is `loss`.
+    fn losses(&self, step: usize, loss: f64, model: &Gpt2, order: &mut OrderStream, stop: &AtomicBool) -> Evaluated;
+
+    /// A look at the model after an epoch.
+    ///
+    /// # Errors
+    ///
+    /// If its text cannot be made.
+    fn sample(&self, model: &Gpt2, epoch: usize) -> Result<Option<Event>, TrainError>;
+
+    /// The model as it is given away.
+    fn finished(&self, model: Gpt2) -> Gpt2 {
+        model
+    }
+
+    /// The losses of the finished model.
+    fn final_losses(&self, model: &Gpt2, stop: &AtomicBool) -> Option<Event>;
+}
+
+/// What came of an evaluation.
+pub(crate) enum Evaluated {
+    /// None is wanted.
+    Not,
+    /// Somebody asked to stop.
+    Stopped,
+    /// On the training and on the validation part.
+    Losses(f64, f64),
+}
