@@ -10,6 +10,7 @@ mod ci;
 mod libtorch;
 mod pretrain_nano;
 mod python;
+mod torture;
 mod world;
 
 use std::path::PathBuf;
@@ -58,6 +59,12 @@ enum Task {
         #[arg(default_value_t = 300_000)]
         files: usize,
     },
+    /// Kill training at random moments, go on with it, and compare with training that was not killed
+    Torture {
+        /// How often
+        #[arg(long, default_value_t = 100)]
+        kills: usize,
+    },
     /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
     Sanitize,
     /// Measure training, evaluation and generation and write docs/src/benchmarks.md
@@ -104,6 +111,7 @@ fn main() -> Result<()> {
             test.args(["--test", "it", "--", "--nocapture", "never_panic"]);
             cargo::run(test.env("GPTUNE_FUZZ", files.to_string()))
         }
+        Task::Torture { kills } => torture::build_and_run(kills),
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {

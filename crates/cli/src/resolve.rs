@@ -165,12 +165,16 @@ fn apply(args: &TrainArgs, config: &mut TrainConfig) {
         eval_every,
         eval_batches,
         sample_tokens,
+        checkpoint_every,
+        checkpoint_minutes,
+        keep_checkpoint,
         respond,
         response_tokens,
         preview,
     );
     let switches = [
         (args.no_eval, &mut config.eval),
+        (args.no_checkpoint, &mut config.checkpoint),
         (args.no_packing, &mut config.packing),
         (args.no_prefix_sharing, &mut config.prefix_sharing),
     ];

@@ -60,6 +60,21 @@ impl OrderStream {
         Self { order, generator: Mt19937::new(seed) }
     }
 
+    /// The state of the generator, to be stored.
+    #[must_use]
+    pub fn to_words(&self) -> Vec<u32> {
+        let next = u32::try_from(self.generator.next).unwrap_or_else(|_| unreachable!("it is at most 624"));
+        self.generator.state.iter().copied().chain([next]).collect()
+    }
+
+    /// The stream that goes on from a stored state; none if that is no state.
+    #[must_use]
+    pub fn from_words(order: Order, words: &[u32]) -> Option<Self> {
+        let (&next, state) = words.split_last()?;
+        let next = usize::try_from(next).ok().filter(|&next| next <= Mt19937::N)?;
+        Some(Self { order, generator: Mt19937 { state: state.try_into().ok()?, next } })
+    }
+
     /// How orders are drawn.
     #[must_use]
     pub fn order(&self) -> Order {
@@ -191,6 +206,23 @@ mod tests {
         // After torch.manual_seed(123): DataLoader(range(935), batch_size=8, shuffle=True).
         let mut stream = OrderStream::new(Order::Torch, 123);
         assert_eq!(stream.start_shuffled(&[1; 935], 8)[..8], [8, 709, 639, 313, 769, 407, 12, 173]);
+    }
+
+    #[test]
+    fn a_stored_stream_goes_on_as_if_nothing_had_happened() {
+        for order in [Order::Torch, Order::Shuffle, Order::Length] {
+            let mut stream = OrderStream::new(order, 7);
+            for _ in 0..3 {
+                stream.start_shuffled(&[1; 50], 8);
+                stream.start_sequential();
+            }
+            let mut stored = OrderStream::from_words(order, &stream.to_words()).unwrap();
+            for _ in 0..700 {
+                assert_eq!(stored.start_shuffled(&[1; 50], 8), stream.start_shuffled(&[1; 50], 8));
+            }
+        }
+        assert!(OrderStream::from_words(Order::Torch, &[0; 624]).is_none());
+        assert!(OrderStream::from_words(Order::Torch, &[vec![0; 624], vec![625]].concat()).is_none());
     }
 
     #[test]

@@ -28,6 +28,38 @@ impl NewFolder {
         Ok(Self { temporary, path: path.to_owned() })
     }
 
+    /// Starts a folder that will take the place of the one at `path`, if there is one, with [`NewFolder::replace`].
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, such as that there is no folder to put it into.
+    pub fn create_beside(path: &Path) -> io::Result<Self> {
+        let ((), temporary) = Unfinished::create(path.parent().unwrap_or(Path::new("")), |name| fs::create_dir(name))?;
+        Ok(Self { temporary, path: path.to_owned() })
+    }
+
+    /// Takes the place of the folder that has the name, which is removed. Whenever the process ends meanwhile, one of the
+    /// two is whole, and [`settle`] finds it. The files in it have to be synced already.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; the old folder then is what it was.
+    pub fn replace(self) -> io::Result<()> {
+        let old = old_of(&self.path);
+        if old.exists() {
+            fs::remove_dir_all(&old)?;
+        }
+        if self.path.exists() {
+            fs::rename(&self.path, &old)?;
+        }
+        if let Err(error) = fs::rename(self.temporary.path(), &self.path) {
+            settle(&self.path)?;
+            return Err(error);
+        }
+        sync_folder_of(&self.path)?;
+        if old.exists() { fs::remove_dir_all(&old) } else { Ok(()) }
+    }
+
     /// Where to put what belongs into it.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -79,6 +111,39 @@ impl NewFolder {
         }
         sync_folder_of(&self.path.join("."))
     }
+}
+
+/// What a folder is called while another one takes its place.
+fn old_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-old");
+    path.with_file_name(name)
+}
+
+/// Puts a folder back under its name if a process ended while another one took its place.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn settle(path: &Path) -> io::Result<()> {
+    let old = old_of(path);
+    if !path.exists() && old.exists() { fs::rename(&old, path) } else { Ok(()) }
+}
+
+/// Removes what processes that were killed were writing into a folder, and what another folder took the place of. Only
+/// for whoever has the folder for himself: what others are writing is removed too.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".writing-")) {
+            if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -133,5 +198,28 @@ mod tests {
         assert_eq!(names(path.path()), ["file"]);
         drop(NewFolder::create(path.path()).unwrap());
         assert_eq!(names(path.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_another() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("state");
+        for text in ["one", "two"] {
+            let folder = NewFolder::create_beside(&path).unwrap();
+            crate::write(&folder.path().join("file"), text.as_bytes()).unwrap();
+            folder.replace().unwrap();
+            assert_eq!(fs::read_to_string(path.join("file")).unwrap(), text);
+            assert_eq!(names(outer.path()), ["state"]);
+        }
+        // Ended between the two renames.
+        fs::rename(&path, outer.path().join("state-old")).unwrap();
+        fs::create_dir(outer.path().join(".writing-1-2")).unwrap();
+        settle(&path).unwrap();
+        sweep(outer.path()).unwrap();
+        assert_eq!(names(outer.path()), ["state"]);
+        assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "two");
+        // One that is not finished leaves the old one.
+        drop(NewFolder::create_beside(&path).unwrap());
+        assert_eq!(names(outer.path()), ["state"]);
     }
 }

@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use folder::NewFolder;
+pub use folder::{NewFolder, settle, sweep};
 pub use unfinished::abandon;
 
 use unfinished::Unfinished;

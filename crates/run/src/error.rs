@@ -25,6 +25,20 @@ pub enum RunError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Somebody else is writing into the run's folder.
+    #[error("{path} is being written by another process; wait until that ends")]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A stored state that cannot be gone on with.
+    #[error("{path} cannot be used: {problem}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A metrics file that is not one.
     #[error("{path}, line {line} is no event of a run: {problem}")]
     Metrics {

@@ -1,12 +1,17 @@
 //! Where a run goes.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use crate::{Event, RunError};
+use serde_json::Value;
+
+use crate::{
+    Event, RunError,
+    checkpoint::{self, Progress, Stored},
+};
 
 /// A run's folder: its configuration, written before the first step, and its events, one line of
 /// `metrics.jsonl` each.
@@ -76,9 +81,53 @@ impl RunFolder {
                 RunError::Write { path: file, source }
             }
         })?;
+        lock(&metrics, path)?;
         let file = path.join("config.toml");
         gptune_files::write(&file, config.as_bytes()).map_err(|source| RunError::Write { path: file, source })?;
         Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// Goes on with a run: its metrics are cut back to this length. What a process that was killed left behind is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Busy`] if another process has it, [`RunError::Write`], or [`RunError::Checkpoint`] if its metrics are
+    /// shorter.
+    pub fn reopen(path: &Path, metrics_bytes: u64) -> Result<Self, RunError> {
+        let file = path.join("metrics.jsonl");
+        let cannot = |source| RunError::Write { path: file.clone(), source };
+        let metrics = File::options().append(true).open(&file).map_err(cannot)?;
+        lock(&metrics, path)?;
+        if metrics.metadata().map_err(cannot)?.len() < metrics_bytes {
+            let problem =
+                format!("it has less than the {metrics_bytes} bytes that it had when the checkpoint was written");
+            return Err(RunError::Checkpoint { path: file, problem });
+        }
+        metrics.set_len(metrics_bytes).map_err(cannot)?;
+        for folder in [path.to_owned(), path.join("model")].into_iter().filter(|folder| folder.is_dir()) {
+            gptune_files::sweep(&folder).map_err(|source| RunError::Write { path: folder, source })?;
+        }
+        Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// Stores the state of the training, in the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Write`]; the one before is then what it was.
+    pub fn store(&self, progress: &Progress, program: &Value, tensors: Vec<(String, Stored)>) -> Result<(), RunError> {
+        let length = self.metrics.metadata().map(|file| file.len());
+        let length = length.map_err(|source| RunError::Write { path: self.join("metrics.jsonl"), source })?;
+        checkpoint::write(&self.path, length, progress, program, tensors)
+    }
+
+    /// Removes the stored state.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Write`].
+    pub fn forget(&self) -> Result<(), RunError> {
+        checkpoint::remove(&self.path)
     }
 
     /// Appends an event. Each line is handed to the system at once, so that a run that is killed
@@ -120,6 +169,15 @@ impl RunFolder {
     }
 }
 
+/// Has the folder for this process until the file is closed.
+fn lock(metrics: &File, path: &Path) -> Result<(), RunError> {
+    match metrics.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(RunError::Busy { path: path.to_owned() }),
+        // A file system without locks has to do without.
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +202,28 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("config.toml")).unwrap(), "lr = 0.1\n");
         let text = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert_eq!(text, "{\"event\":\"initial\",\"train_loss\":3.8259,\"val_loss\":3.7619}\n");
+    }
+
+    #[test]
+    fn a_run_is_gone_on_with_by_one_process_and_from_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let mut run = RunFolder::create(&path, "").unwrap();
+        run.append(&Event::Initial { train_loss: 1.0, val_loss: 2.0 }).unwrap();
+        let length = fs::metadata(path.join("metrics.jsonl")).unwrap().len();
+        run.append(&Event::Initial { train_loss: 3.0, val_loss: 4.0 }).unwrap();
+        fs::create_dir(path.join("model")).unwrap();
+        fs::write(path.join("model/.writing-1-1"), "x").unwrap();
+        assert!(matches!(RunFolder::reopen(&path, length), Err(RunError::Busy { .. })));
+        drop(run);
+        let mut run = RunFolder::reopen(&path, length).unwrap();
+        run.append(&Event::Initial { train_loss: 5.0, val_loss: 6.0 }).unwrap();
+        let events = crate::read_events(&path.join("metrics.jsonl")).unwrap();
+        assert!(matches!(events[..], [Event::Initial { train_loss: 1.0, .. }, Event::Initial { train_loss: 5.0, .. }]));
+        assert_eq!(fs::read_dir(path.join("model")).unwrap().count(), 0);
+        drop(run);
+        let error = RunFolder::reopen(&path, 10_000).unwrap_err().to_string();
+        assert!(error.contains("metrics.jsonl cannot be used: it has less than"), "{error}");
     }
 
     #[test]

@@ -14,11 +14,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod checkpoint;
 mod error;
 mod event;
 mod folder;
 mod memory;
 
+pub use checkpoint::{Checkpoint, Progress, Stored};
 pub use error::RunError;
 pub use event::{Event, read_events};
 pub use folder::RunFolder;

@@ -96,6 +96,14 @@ pub struct TrainConfig {
     pub eval_batches: usize,
     /// Length of the sample after every epoch, in tokens; 0 is no sample.
     pub sample_tokens: usize,
+    /// Store the state of the run now and then, to go on with if it is broken off.
+    pub checkpoint: bool,
+    /// Steps between stored states, beside those at the end of each epoch; 0 is none.
+    pub checkpoint_every: usize,
+    /// Minutes between stored states; 0 is none.
+    pub checkpoint_minutes: f64,
+    /// Keep the stored state of a run that is complete.
+    pub keep_checkpoint: bool,
     /// Answer the test part after training.
     pub respond: bool,
     /// Longest answer in tokens.
@@ -143,6 +151,10 @@ impl Default for TrainConfig {
             eval_every: 5,
             eval_batches: 5,
             sample_tokens: 50,
+            checkpoint: true,
+            checkpoint_every: 0,
+            checkpoint_minutes: 10.0,
+            keep_checkpoint: false,
             respond: false,
             response_tokens: 256,
             preview: 0,
@@ -215,6 +227,7 @@ impl TrainConfig {
             ("weight_decay", self.weight_decay),
             ("eps", self.eps),
             ("max_grad_norm", self.max_grad_norm),
+            ("checkpoint_minutes", self.checkpoint_minutes),
         ] {
             if !value.is_finite() || value < 0.0 {
                 return fault(key, format!("{value} is not a number from 0 up"));

@@ -61,35 +61,30 @@ pub(crate) fn go_on(
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
     let (stepping, steps) = (objective.stepping(), objective.steps());
+    let (cadence, before) = (objective.cadence(), state.seconds);
     let mut newest: Option<Batch> = None;
     let mut just_stepped = false;
+    let mut stored = Instant::now();
     let ending = loop {
-        if state.evaluated < state.step {
-            let step = state.step - 1;
-            let order = state.evaluation_order.as_mut().unwrap_or(&mut state.order);
-            let before = order.clone();
-            match objective.losses(step, state.loss, &state.model, order, stop) {
-                Evaluated::Not => {}
-                Evaluated::Stopped => {
-                    // It is made when the run goes on.
-                    *order = before;
-                    break Ending::Interrupted;
-                }
-                Evaluated::Losses(train_loss, val_loss) => {
-                    let (epoch, tokens_seen) = (state.epoch, state.tokens_seen);
-                    observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
-                    if !(train_loss.is_finite() && val_loss.is_finite()) {
-                        break Ending::NotFinite(NotFinite::Evaluation(step));
-                    }
-                }
-            }
-            state.evaluated = state.step;
+        if let Some(ending) = evaluation(objective, &mut state, observer, stop)? {
+            break ending;
         }
         if just_stepped && stop.load(Ordering::Relaxed) && state.step < steps {
             break Ending::Interrupted;
         }
+        let ends = state.in_epoch == objective.steps_per_epoch() || state.step == steps;
+        if let Some(cadence) = cadence.filter(|_| just_stepped) {
+            let long_ago = cadence.seconds > 0.0 && stored.elapsed().as_secs_f64() >= cadence.seconds;
+            let many = cadence.steps > 0 && state.step.is_multiple_of(cadence.steps);
+            // At the end of an epoch before anything is made of it: whoever goes on from here does that.
+            if ends || many || long_ago {
+                state.seconds = before + started.elapsed().as_secs_f64();
+                observer.store(&state)?;
+                stored = Instant::now();
+            }
+        }
         let whole = state.in_epoch == objective.steps_per_epoch();
-        if whole || state.step == steps {
+        if ends {
             let is_last = state.epoch == objective.epochs() || state.step == steps;
             if objective.keeps_along() {
                 let model = state.model.valid();
@@ -149,7 +144,43 @@ pub(crate) fn go_on(
         newest = batches.into_iter().last();
         just_stepped = true;
     };
+    if ending == Ending::Interrupted && cadence.is_some() {
+        state.seconds = before + started.elapsed().as_secs_f64();
+        observer.store(&state)?;
+    }
+    state.seconds = before;
     conclude(objective, state, ending, newest.as_ref(), started, observer, stop)
+}
+
+/// Makes the evaluation after the newest step, if one is due and was not made; says how the run ends by it, if it does.
+fn evaluation(
+    objective: &dyn Objective,
+    state: &mut TrainState,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Option<Ending>, TrainError> {
+    if state.evaluated == state.step {
+        return Ok(None);
+    }
+    let (step, epoch, tokens_seen) = (state.step - 1, state.epoch, state.tokens_seen);
+    let order = state.evaluation_order.as_mut().unwrap_or(&mut state.order);
+    let before = order.clone();
+    match objective.losses(step, state.loss, &state.model, order, stop) {
+        Evaluated::Not => {}
+        Evaluated::Stopped => {
+            // It is made when the run goes on.
+            *order = before;
+            return Ok(Some(Ending::Interrupted));
+        }
+        Evaluated::Losses(train_loss, val_loss) => {
+            observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
+            if !(train_loss.is_finite() && val_loss.is_finite()) {
+                return Ok(Some(Ending::NotFinite(NotFinite::Evaluation(step))));
+            }
+        }
+    }
+    state.evaluated = state.step;
+    Ok(None)
 }
 
 /// The batch of the newest step.

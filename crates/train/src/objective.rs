@@ -31,6 +31,9 @@ pub(crate) trait Objective {
     /// Whether steps draw random numbers, and then the seed of the run.
     fn dropout_seed(&self) -> Option<u32>;
 
+    /// When the state of the run is stored; none for never.
+    fn cadence(&self) -> Option<Cadence>;
+
     /// Starts a pass over the examples: their order.
     fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize>;
 
@@ -60,6 +63,15 @@ pub(crate) trait Objective {
 
     /// The losses of the finished model.
     fn final_losses(&self, model: &Gpt2, stop: &AtomicBool) -> Option<Event>;
+}
+
+/// When the state of a run is stored, beside the end of each epoch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cadence {
+    /// After this many steps; 0 is never.
+    pub steps: usize,
+    /// After this many seconds; 0 is never.
+    pub seconds: f64,
 }
 
 /// What came of an evaluation.

@@ -1,7 +1,7 @@
 use gptune_model::Gpt2;
 use gptune_run::Event;
 
-use crate::TrainError;
+use crate::{TrainError, TrainState};
 
 /// Somebody who wants to know, and who keeps models worth keeping.
 pub trait Observer {
@@ -19,4 +19,15 @@ pub trait Observer {
     ///
     /// As [`Observer::event`].
     fn keep(&mut self, model: &Gpt2, steps: usize) -> Result<(), TrainError>;
+
+    /// Stores the state of the run, so that it can be gone on with: what was stored before is not needed any more. The
+    /// default stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Observer::event`]. Whoever can do without, such as on a full disk, says so and goes on.
+    fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {
+        let _ = state;
+        Ok(())
+    }
 }

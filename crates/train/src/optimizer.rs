@@ -70,6 +70,16 @@ impl Optimizer {
         self.time += 1;
         model.map(&mut Update { optimizer: self, gradients, rates, scale, path: Vec::new() })
     }
+
+    /// The moments of a parameter of this rank, if it was updated.
+    pub(crate) fn moments<const D: usize>(&self, name: &str) -> Option<&Moments<D>> {
+        self.moments.get(name)?.downcast_ref()
+    }
+
+    /// Takes up moments that were stored.
+    pub(crate) fn restore<const D: usize>(&mut self, name: String, moments: Moments<D>) {
+        self.moments.insert(name, Box::new(moments));
+    }
 }
 
 /// Says what AdamW is told of the parameter of a name.

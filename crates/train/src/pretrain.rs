@@ -9,7 +9,7 @@ use gptune_run::Event;
 
 use crate::{
     AdamW, CompactVocabulary, Observer, Optimizer, Outcome, Packing, Rates, TrainError, TrainState, epochs,
-    objective::{Evaluated, Objective},
+    objective::{Cadence, Evaluated, Objective},
     step::Stepping,
 };
 
@@ -201,6 +201,10 @@ impl Objective for PlainText<'_> {
     }
 
     fn dropout_seed(&self) -> Option<u32> {
+        None
+    }
+
+    fn cadence(&self) -> Option<Cadence> {
         None
     }
 

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::module::Module;
 use gptune_data::{Batch, DataError, Loader, OrderStream, Part, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2};
-use gptune_run::Event;
+use gptune_run::{Checkpoint, Event};
 
 use crate::{
     AdamW, Measure, Observer, Optimizer, Outcome, Packing, Precision, Prepared, Rates, TrainConfig, TrainError,
     TrainState, epochs, evaluate,
-    objective::{Evaluated, Objective},
+    objective::{Cadence, Evaluated, Objective},
     precision::LossScale,
     step::Stepping,
 };
@@ -61,9 +61,33 @@ impl<'a> Trainer<'a> {
     /// If an observer fails. A loss that is not a number is no error but an [`Ending`](crate::Ending).
     pub fn run(&self, model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let config = self.config;
-        let optimizer = Optimizer::new(AdamW { betas: [config.beta_1, config.beta_2], eps: config.eps });
         let loss_scale = (config.precision == Precision::F16).then(LossScale::default);
-        epochs::begin(self, TrainState::new(model, optimizer, loss_scale, self.order()), observer, stop)
+        epochs::begin(self, TrainState::new(model, self.optimizer(), loss_scale, self.order()), observer, stop)
+    }
+
+    /// Goes on from a state that was stored, with a model of the same sizes on its device, to the end.
+    ///
+    /// # Errors
+    ///
+    /// If the state is not one of such a run, or an observer fails.
+    pub fn resume(
+        &self,
+        checkpoint: &Checkpoint,
+        model: Gpt2,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let state = TrainState::restore(checkpoint, model, self.optimizer(), self.config.order)?;
+        let examples = self.train.examples().len();
+        if state.permutation.len() != examples || state.permutation.iter().any(|&place| place >= examples) {
+            let problem = format!("its order is one of {} examples, and there are {examples}", state.permutation.len());
+            return Err(checkpoint.fault(problem).into());
+        }
+        epochs::go_on(self, state, observer, stop)
+    }
+
+    fn optimizer(&self) -> Optimizer {
+        Optimizer::new(AdamW { betas: [self.config.beta_1, self.config.beta_2], eps: self.config.eps })
     }
 
     fn measure(&self, sequences: bool) -> Measure {
@@ -118,6 +142,11 @@ impl Objective for Trainer<'_> {
 
     fn dropout_seed(&self) -> Option<u32> {
         (self.config.dropout > 0.0).then_some(self.config.seed)
+    }
+
+    fn cadence(&self) -> Option<Cadence> {
+        let TrainConfig { checkpoint, checkpoint_every, checkpoint_minutes, .. } = *self.config;
+        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds: 60.0 * checkpoint_minutes })
     }
 
     fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize> {

@@ -23,9 +23,59 @@ const EXAMPLES: &str = "Examples:
   gptune train --model gpt2 --data my-data.json            GPT-2 124M, the book's settings
   gptune train --recipe gpt2-medium-book                   the book's chapter 7
   gptune train --train-data a.json --val-data b.json       parts of one's own
+  gptune train --resume runs/NAME                          go on with a run that was broken off
   gptune train --model runs/NAME/model --data more.json    go on from a finished run
 
 Every flag is a key of a recipe too (with _ for -); config.toml of each run is one.";
+
+/// What a run that is gone on with has been given already.
+const RESUMED: [&str; 45] = [
+    "model",
+    "tie_head",
+    "recipe",
+    "out",
+    "name",
+    "data",
+    "train_data",
+    "val_data",
+    "test_data",
+    "split",
+    "split_seed",
+    "skip_bad",
+    "too_long",
+    "special_tokens",
+    "prompt_style",
+    "mask_instructions",
+    "max_length",
+    "train_limit",
+    "order",
+    "seed",
+    "batch_size",
+    "grad_accum",
+    "max_grad_norm",
+    "lr",
+    "weight_decay",
+    "beta_1",
+    "beta_2",
+    "eps",
+    "dropout",
+    "eval_every",
+    "eval_batches",
+    "no_eval",
+    "sample_tokens",
+    "respond",
+    "response_tokens",
+    "preview",
+    "device",
+    "precision",
+    "no_packing",
+    "no_prefix_sharing",
+    "dry_run",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "no_checkpoint",
+    "keep_checkpoint",
+];
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,6 +91,9 @@ pub(crate) struct TrainArgs {
     /// before the defaults shown here [default: quickstart for nano and what was trained from it]
     #[arg(long, help_heading = MODEL)]
     pub recipe: Option<String>,
+    /// Go on with the run in this folder, which was broken off, to its end; --epochs and --max-steps may extend it
+    #[arg(long, help_heading = MODEL, value_name = "RUN", conflicts_with_all = RESUMED)]
+    pub resume: Option<PathBuf>,
     /// Write the run into this new or empty folder [default: runs/BASE-DATA-TIME]
     #[arg(long, short, help_heading = MODEL)]
     pub out: Option<PathBuf>,
@@ -140,6 +193,18 @@ pub(crate) struct TrainArgs {
     /// Length of the sample after every epoch, 0 for none [default: 50]
     #[arg(long, help_heading = WATCHING)]
     pub sample_tokens: Option<usize>,
+    /// Store the state of the run after every N steps too, 0 for not [default: 0]
+    #[arg(long, help_heading = WATCHING, value_name = "N")]
+    pub checkpoint_every: Option<usize>,
+    /// Minutes between stored states, 0 for none; one is stored after each epoch, too [default: 10]
+    #[arg(long, help_heading = WATCHING, value_name = "M", value_parser = from_0)]
+    pub checkpoint_minutes: Option<f64>,
+    /// Store nothing to go on from, for who is short of disk: it is three times as large as the model
+    #[arg(long, help_heading = WATCHING, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub no_checkpoint: Option<bool>,
+    /// Keep the stored state when the run is complete
+    #[arg(long, help_heading = WATCHING, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub keep_checkpoint: Option<bool>,
     /// Answer the whole test part after training
     #[arg(long, help_heading = WATCHING, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub respond: Option<bool>,

@@ -1,16 +1,18 @@
 mod end;
 mod notes;
+mod resume;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use burn::module::Module;
 use gptune_data::{Example, Part};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_run::{Event, RunFolder};
-use gptune_train::{ModelInput, Observer, Prepared, Respondent, Source, TrainConfig, TrainError, Trainer};
+use gptune_run::{Checkpoint, Event, RunFolder, read_events};
+use gptune_train::{ModelInput, Observer, Prepared, Respondent, Source, TrainConfig, TrainError, TrainState, Trainer};
 use gptune_weights::Precision;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use self::end::{End, Next};
 use super::{
@@ -23,14 +25,22 @@ use crate::{
     about::{About, Training},
     args::TrainArgs,
     console::{self, Console, print_line},
-    data_source, device, interrupt,
-    model_source::{self, BUILT_IN, Rest},
+    data_source,
+    device::{self, Chosen},
+    interrupt,
+    model_source::{self, BUILT_IN, Opened, Rest},
     resolve::{self, Given, Resolved},
     run_report::Facts,
 };
 
 pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     // Everything that can be wrong with the input is found out before anything is written.
+    if let Some(path) = &args.resume {
+        return match resume::plan(path, args)? {
+            Some(plan) => carry_out(plan, args),
+            None => Ok(()),
+        };
+    }
     let Resolved { mut config, recipe, given } = resolve::train_config(args)?;
     if args.dry_run {
         return dry_run(&config, args.json);
@@ -41,20 +51,69 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let chosen = device::resolve(&config.device)?;
     config.device.clone_from(&chosen.name);
     let opened = model_source::open_model(&config.model)?;
+    let console = Console::new(args.json);
+    follow_training(&mut config, &opened.about, given, &console);
+    let base = opened.base(&config.model);
+    config.max_length = config.max_length.min(opened.folder.config.n_positions);
+    resolve::anchor(&mut config);
+    carry_out(Plan { config, recipe, base, chosen, opened, console, beginning: Beginning::New }, args)
+}
+
+/// A run, before anything of it is done.
+struct Plan {
+    config: TrainConfig,
+    /// Which recipe was taken, as the user should be told.
+    recipe: Option<String>,
+    /// The model that the first of all trainings started from.
+    base: String,
+    chosen: Chosen,
+    opened: Opened,
+    console: Console,
+    beginning: Beginning,
+}
+
+/// Where a run begins.
+enum Beginning {
+    /// In a folder of its own.
+    New,
+    /// In the folder of one that was broken off before anything was stored.
+    Again(PathBuf),
+    /// In the folder of one that was broken off, with what was stored.
+    Resumed(PathBuf, Box<Checkpoint>, Remembered),
+}
+
+/// What a stored state remembers beside the state of the training.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    /// The configuration, as `config.toml`.
+    config: String,
+    /// Of the data.
+    fingerprint: String,
+    /// The model that the first of all trainings started from.
+    base: String,
+    /// Answers to the preview before training.
+    before: Vec<String>,
+}
+
+fn carry_out(plan: Plan, args: &TrainArgs) -> Result<()> {
+    let Plan { config, recipe, base, chosen, opened, console, beginning } = plan;
     if config.tie_head && !opened.folder.config.tie_word_embeddings {
         bail!(
             "'{}' has an output head of its own, which --tie-head would throw away; leave out --tie-head",
             config.model
         );
     }
-    let console = Console::new(args.json);
-    follow_training(&mut config, &opened.about, given, &console);
-    let base = opened.base(&config.model);
     let context = opened.folder.config.n_positions;
-    config.max_length = config.max_length.min(context);
-    resolve::anchor(&mut config);
-
     let (source, fingerprint) = data_source::open(&config, false)?;
+    if let Beginning::Resumed(path, _, remembered) = &beginning
+        && remembered.fingerprint != fingerprint
+    {
+        bail!(
+            "the data are not what {} is trained on (their digest was {}, and is {fingerprint}); give them as they were",
+            path.display(),
+            remembered.fingerprint
+        );
+    }
     let (folder, rest) = opened.apart();
     let Rest { tokenizer, special, about: _ } = rest;
     let target = ModelInput { tokenizer: &tokenizer, padding: special.pad, context, prompts_only: false };
@@ -69,13 +128,15 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     device::set_precision(&chosen, config.precision)?;
     let device = chosen.device.clone().autodiff();
     device.seed(u64::from(config.seed)); // dropout is all that draws from it
-    let (model, model_config) = folder.with_dropout(config.dropout).load(Some(config.tie_head), &device)?;
+    let folder = folder.with_dropout(config.dropout);
+    let (model, model_config) = match &beginning {
+        // What was stored fills it.
+        Beginning::Resumed(..) => (Gpt2::init(&folder.config, &device), folder.config.clone()),
+        _ => folder.load(Some(config.tie_head), &device)?,
+    };
 
     let text = config.to_toml()?;
-    let run = match &args.out {
-        Some(out) => RunFolder::create(out, &text)?,
-        None => RunFolder::create_named(Path::new("runs"), &resolve::run_name(args, &base, &config), &text)?,
-    };
+    let run = open_run(&beginning, args, || resolve::run_name(args, &base, &config), &text)?;
     if !data.left_out.is_empty() {
         let lines: Vec<String> = data.left_out.iter().map(|left| left.entry.to_json(&left.origin) + "\n").collect();
         run.write(LEFT_OUT, lines.concat().as_bytes())?;
@@ -84,7 +145,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         Facts { started: jiff::ZonedDateTime::now(), data: &data, fingerprint: fingerprint.clone(), chosen: &chosen };
     notes::beginning(&console, &config, &data, &model_config, &trainer);
     notes::choices(&console, &config, recipe.as_deref(), preferences, &data);
-    if base == BUILT_IN && config.data != "sample" {
+    let resumed = matches!(beginning, Beginning::Resumed(..));
+    if base == BUILT_IN && config.data != "sample" && !resumed {
         notes::unknown_words(&console, &model.valid(), &tokenizer, &data, &config);
     }
     console.say("");
@@ -100,7 +162,11 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         };
         answer_all(&respondent, examples, &stop)
     };
-    let before = answers(&model.valid(), preview)?;
+    let events = if resumed { read_events(&run.join("metrics.jsonl"))? } else { Vec::new() };
+    let (checkpoint, before) = match beginning {
+        Beginning::Resumed(_, checkpoint, remembered) => (Some(checkpoint), remembered.before),
+        _ => (None, answers(&model.valid(), preview)?),
+    };
 
     let about = About {
         prompt_style: Some(config.prompt_style),
@@ -111,17 +177,39 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let mut keeper = Keeper {
         run,
         console,
-        events: Vec::new(),
+        events,
+        program: serde_json::to_value(Remembered {
+            config: text,
+            fingerprint: fingerprint.clone(),
+            base: base.clone(),
+            before: before.clone(),
+        })?,
         model_config,
         kept: Belongings { tokenizer: &tokenizer, special, about: &about },
         book_losses: book_losses(&config),
     };
-    let outcome = trainer.run(model, &mut keeper, &stop)?;
+    let outcome = match checkpoint {
+        Some(checkpoint) => trainer.resume(&checkpoint, model, &mut keeper, &stop)?,
+        None => trainer.run(model, &mut keeper, &stop)?,
+    };
     let Keeper { run, console, events, .. } = keeper;
     let next = Next { run: &run, config: &config, base: &base, tokenizer: &tokenizer, data: &data };
     let end =
         End { console: &console, events: &events, facts: &facts, preview, before: &before, next, json: args.json };
     end.conclude(outcome, trainer.steps(), &answers)
+}
+
+/// The folder of a run: a new one, or one whose metrics are cut back to where the run goes on.
+fn open_run(beginning: &Beginning, args: &TrainArgs, name: impl Fn() -> String, config: &str) -> Result<RunFolder> {
+    let run = match (beginning, &args.out) {
+        (Beginning::New, Some(out)) => return Ok(RunFolder::create(out, config)?),
+        (Beginning::New, None) => return Ok(RunFolder::create_named(Path::new("runs"), &name(), config)?),
+        (Beginning::Again(path), _) => RunFolder::reopen(path, 0)?,
+        (Beginning::Resumed(path, checkpoint, _), _) => RunFolder::reopen(path, checkpoint.metrics_bytes())?,
+    };
+    // What extends a run is part of it from here on.
+    run.write("config.toml", config.as_bytes())?;
+    Ok(run)
 }
 
 /// The file of a run with the entries of the data that were not trained on.
@@ -206,6 +294,8 @@ struct Keeper<'a> {
     run: RunFolder,
     console: Console,
     events: Vec<Event>,
+    /// What is stored beside the state of the training.
+    program: Value,
     model_config: Gpt2Config,
     kept: Belongings<'a>,
     book_losses: Option<[f64; 2]>,
@@ -227,5 +317,12 @@ impl Observer for Keeper<'_> {
         let config = Gpt2Config { dropout: 0.0, ..self.model_config.clone() };
         write_folder(model, &config, self.kept, &self.run.join("model"), Precision::F32)
             .map_err(|error| TrainError::Observer(error.into()))
+    }
+
+    fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {
+        if let Err(error) = self.run.store(&state.progress(), &self.program, state.tensors()) {
+            console::note(&format!("Note: {error}; the run goes on, and what was stored before stays"));
+        }
+        Ok(())
     }
 }

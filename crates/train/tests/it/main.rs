@@ -7,4 +7,5 @@ mod endings;
 mod parity;
 mod pretrain;
 mod respond;
+mod resume;
 mod world;

@@ -11,9 +11,10 @@ use std::{
 use burn::tensor::Device;
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_run::Event;
+use gptune_run::{Checkpoint, Event, RunFolder, read_events};
 use gptune_train::{
-    ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, Trainer, formula_weights,
+    Ending, ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, TrainState, Trainer,
+    formula_weights,
 };
 
 /// The sizes that `fixtures/reference.py` uses.
@@ -84,6 +85,70 @@ pub(crate) fn run(config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, 
 pub(crate) fn run_dropping(config: &TrainConfig) -> (Outcome, Recorder) {
     let sizes = Gpt2Config { dropout: config.dropout, ..model_config(config.tie_head) };
     run_on(formula_weights(Gpt2::init(&sizes, &device().autodiff())), config, None)
+}
+
+/// Runs the loop on the model of the formula in a folder, broken off after each of these steps and gone on with from what
+/// was stored: the events without times, and the embedding at the end.
+pub(crate) fn run_in_pieces(config: &TrainConfig, stops: &[usize]) -> (Vec<Event>, Vec<f32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length, prompts_only: false };
+    let data = Prepared::new(Source::Whole(dataset()), target, config, |_| ()).unwrap();
+    let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
+    let sizes = Gpt2Config { dropout: config.dropout, ..model_config(config.tie_head) };
+    let mut outcome = None;
+    for stop_after in stops.iter().copied().map(Some).chain([None]) {
+        let model = Gpt2::init(&sizes, &device().autodiff());
+        let stop = AtomicBool::new(false);
+        let keep = |run| Keeper { run, stop_after, stop: &stop };
+        let ended = match Checkpoint::open(&path).unwrap() {
+            None => {
+                let mut keeper = keep(RunFolder::create(&path, "").unwrap());
+                trainer.run(formula_weights(model), &mut keeper, &stop).unwrap()
+            }
+            Some(checkpoint) => {
+                let mut keeper = keep(RunFolder::reopen(&path, checkpoint.metrics_bytes()).unwrap());
+                trainer.resume(&checkpoint, model, &mut keeper, &stop).unwrap()
+            }
+        };
+        assert_eq!(ended.ending, if stop_after.is_some() { Ending::Interrupted } else { Ending::Completed });
+        outcome = Some(ended);
+    }
+    let outcome = outcome.unwrap();
+    let mut events = read_events(&path.join("metrics.jsonl")).unwrap();
+    for event in &mut events {
+        match event {
+            Event::Step { seconds, .. } => *seconds = 0.0,
+            Event::End { seconds, peak_memory_bytes, .. } => (*seconds, *peak_memory_bytes) = (0.0, None),
+            _ => {}
+        }
+    }
+    (events, outcome.model.wte.weight.val().into_data().try_to_vec().unwrap())
+}
+
+/// Writes events and states into a run's folder, and asks to stop after a step.
+struct Keeper<'a> {
+    run: RunFolder,
+    stop_after: Option<usize>,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for Keeper<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if matches!(event, Event::Step { step, .. } if Some(*step) == self.stop_after) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        Ok(self.run.append(event)?)
+    }
+
+    fn keep(&mut self, _: &Gpt2, _: usize) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {
+        Ok(self.run.store(&state.progress(), &serde_json::Value::Null, state.tensors())?)
+    }
 }
 
 fn run_on(model: Gpt2, config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {

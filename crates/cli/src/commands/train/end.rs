@@ -89,6 +89,9 @@ impl End<'_> {
             );
         }
         files.push(("model", run.join("model")));
+        if ending == Ending::Completed && answered && !config.keep_checkpoint {
+            run.forget()?;
+        }
         if let Some(scores) = &scores {
             console.say(&format!("{}\n", run_report::summary(scores)));
         }
@@ -193,6 +196,18 @@ impl Next<'_> {
     fn text(&self, ending: Ending, answered: bool, [steps, all]: [usize; 2]) -> String {
         let Self { run, config, base, .. } = self;
         let program = program();
+        if config.checkpoint && (ending == Ending::Interrupted || !answered) && steps > 0 {
+            let what = if ending == Ending::Interrupted {
+                format!("after {steps} of {all} steps")
+            } else {
+                "while answering".to_owned()
+            };
+            let run = quoted(&run.path().display().to_string());
+            return format!(
+                "Stopped {what}; the model so far is complete. To go on as if nothing had happened:\n  {program} train \
+                 --resume {run}"
+            );
+        }
         let (model, recipe) = (run.join("model"), run.join("config.toml"));
         let [model, recipe] = [model, recipe].map(|path| quoted(&path.display().to_string()));
         if ending == Ending::Interrupted {
