@@ -38,7 +38,7 @@ const FILES: [&str; 3] =
 pub(crate) fn run(kills: usize, gptune: &Path) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("gptune-torture-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64);
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| u64::from(time.subsec_nanos()));
     println!("seed {seed}, in {}", folder.display());
     let mut random = Random(seed);
     let mut done = 0;

@@ -40,20 +40,93 @@ fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "a script that goes on only after success does not");
-    assert!(
-        rest.contains("Stopped after") && rest.contains("--recipe \"run/config.toml\" --model \"run/model\""),
-        "{rest}"
-    );
+    assert!(rest.contains("Stopped after") && rest.contains("train --resume \"run\""), "{rest}");
     let run = folder.path().join("run");
     assert!(run.join("model/model.safetensors").is_file() && run.join("loss-plot.svg").is_file());
     assert!(!run.join("instruction-data-with-response.json").exists(), "no answers from half a training");
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let last = metrics.lines().last().unwrap();
     assert!(last.contains("\"event\":\"end\"") && last.contains("\"interrupted\":true"), "{metrics}");
-    // What it said to type works.
-    let arguments = ["train", "--recipe", "run/config.toml", "--model", "run/model", "--out", "on", "--max-steps", "1"];
-    let output = crate::gptune(folder.path(), &arguments);
+    // What it said to type works; only the length of the run may be another.
+    let steps = lines(&run.join("metrics.jsonl"));
+    let output = crate::gptune(folder.path(), &["train", "--resume", "run", "--max-steps", "1000", "--no-eval"]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(run.join("checkpoint/state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let taken = state["progress"]["step"].as_u64().unwrap();
+    let more = (taken + 3).to_string();
+    let output = crate::gptune(folder.path(), &["train", "--resume", "run", "--max-steps", &more]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(&format!("Going on with run after {taken} steps")), "{said}");
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics.matches("\"event\":\"start\"").count(), 1, "{metrics}");
+    assert_eq!(metrics.matches("\"event\":\"step\"").count() as u64, taken + 3, "{steps}");
+    assert_eq!(metrics.matches("\"event\":\"end\"").count(), 1);
+    assert!(run.join("instruction-data-with-response.json").is_file() && !run.join("checkpoint").exists());
+    // It is complete now.
+    let output = crate::gptune(folder.path(), &["train", "--resume", "run"]);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("run is complete"));
+}
+
+#[test]
+fn a_state_that_cannot_be_gone_on_with_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, mut out) = start_until(folder.path(), &["--epochs", "1000"], "Ep 1 (Step 000005)");
+    let resume = |run: &str| crate::failure(&crate::gptune(folder.path(), &["train", "--resume", run]));
+    send_interrupt(&child);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    child.wait().unwrap();
+    let at = |name: &str| folder.path().join("run").join(name);
+    assert!(resume("nowhere").contains("nowhere is not the folder of a run"));
+    let with = |name: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+        let before = std::fs::read(at(name)).unwrap();
+        std::fs::write(at(name), change(before.clone())).unwrap();
+        let error = resume("run");
+        std::fs::write(at(name), before).unwrap();
+        error
+    };
+    let cut = with("checkpoint/state.safetensors", &|bytes| bytes[..bytes.len() / 2].to_vec());
+    assert!(cut.contains("state.safetensors") && cut.contains("last good model is in \"run/model\""), "{cut}");
+    let altered = with("checkpoint/state.safetensors", &|mut bytes| {
+        *bytes.last_mut().unwrap() ^= 1;
+        bytes
+    });
+    assert!(altered.contains("checksum"), "{altered}");
+    let json = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(from, to).into_bytes()
+    };
+    let later = with("checkpoint/state.json", &json("\"version\": 1", "\"version\": 7"));
+    assert!(later.contains("later version of gptune"), "{later}");
+    let settings = with("config.toml", &json("\nlr = ", "\nlr = 1"));
+    assert!(settings.contains("begun with: lr; only epochs and max_steps may change"), "{settings}");
+    let data = folder.path().join("data.json");
+    let before = std::fs::read(&data).unwrap();
+    write_data(&data, 401);
+    assert!(resume("run").contains("the data are not what run is trained on"));
+    std::fs::write(&data, before).unwrap();
+    std::fs::rename(at("checkpoint"), folder.path().join("away")).unwrap();
+    let gone = resume("run");
+    assert!(gone.contains("its state (checkpoint/) is not there any more"), "{gone}");
+    std::fs::rename(folder.path().join("away"), at("checkpoint")).unwrap();
+    // One process at a time.
+    let mut first = Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .current_dir(folder.path())
+        .args(["train", "--resume", "run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("(Step ") {
+        assert_ne!(lines.read_line(&mut text).unwrap(), 0, "ended early: {text}");
+    }
+    let busy = crate::gptune(folder.path(), &["train", "--resume", "run"]);
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("run is being written by another process"));
+    first.kill().unwrap();
+    first.wait().unwrap();
 }
 
 #[test]
