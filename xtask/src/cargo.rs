@@ -68,7 +68,12 @@ pub(crate) fn workspace(command: &str, back_ends: &[String]) -> Result<Command> 
 
 /// Builds the program with a back end and returns its path.
 pub(crate) fn build_gptune(back_end: &str) -> Result<PathBuf> {
-    run(&mut workspace("build", &[back_end.to_owned()])?)?;
+    build_with(&[back_end.to_owned()])
+}
+
+/// Builds the program with these back ends and returns its path.
+pub(crate) fn build_with(back_ends: &[String]) -> Result<PathBuf> {
+    run(&mut workspace("build", back_ends)?)?;
     built_gptune()
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     cargo::{self, cargo},
-    python,
+    python, torture,
 };
 
 /// The back ends that a machine without a GPU can run: LibTorch on the CPU, and wgpu on software Vulkan.
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
     stage("dependencies", deny)?;
     stage("software Vulkan", software_vulkan)?;
     stage("tests", || cargo::test(&back_ends))?;
+    stage("torture", || torture::run(5, &cargo::build_with(&back_ends)?))?;
     stage("interoperation", || interoperation(&back_ends))?;
     stage("browser", || browser(&back_ends))
 }

@@ -107,14 +107,22 @@ impl View for Stored {
 
     fn data(&self) -> Cow<'_, [u8]> {
         Cow::Owned(match self {
-            Self::Floats { numbers, .. } => numbers().iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::Words(_, words) => words.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::Floats { numbers, .. } => bytes_of(&numbers(), f32::to_le_bytes),
+            Self::Words(_, words) => bytes_of(words, u32::to_le_bytes),
         })
     }
 
     fn data_len(&self) -> usize {
         4 * View::shape(self).iter().product::<usize>()
     }
+}
+
+fn bytes_of<T: Copy>(numbers: &[T], bytes: impl Fn(T) -> [u8; 4]) -> Vec<u8> {
+    let mut all = vec![0; 4 * numbers.len()];
+    for (place, &number) in all.as_chunks_mut().0.iter_mut().zip(numbers) {
+        *place = bytes(number);
+    }
+    all
 }
 
 /// Writes the state of a run, in the place of the one before.

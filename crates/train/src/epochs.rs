@@ -77,7 +77,8 @@ pub(crate) fn go_on(
             let long_ago = cadence.seconds > 0.0 && stored.elapsed().as_secs_f64() >= cadence.seconds;
             let many = cadence.steps > 0 && state.step.is_multiple_of(cadence.steps);
             // At the end of an epoch before anything is made of it: whoever goes on from here does that.
-            if ends || many || long_ago {
+            let is_last = state.step == steps;
+            if is_last && cadence.at_the_end || !is_last && (ends || many || long_ago) {
                 state.seconds = before + started.elapsed().as_secs_f64();
                 observer.store(&state)?;
                 stored = Instant::now();

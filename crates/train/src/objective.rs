@@ -72,6 +72,8 @@ pub(crate) struct Cadence {
     pub steps: usize,
     /// After this many seconds; 0 is never.
     pub seconds: f64,
+    /// After the last step, because something long follows, or somebody may extend the run.
+    pub at_the_end: bool,
 }
 
 /// What came of an evaluation.

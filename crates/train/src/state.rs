@@ -176,7 +176,10 @@ impl ModuleVisitor for Collect<'_> {
         let name = self.path.join(".");
         let stored = |tensor: Tensor<D>| {
             let shape = tensor.dims().to_vec();
-            let numbers = move || tensor.clone().into_data().iter::<f32>().collect();
+            let numbers = move || {
+                let data = tensor.clone().into_data().try_into_vec();
+                data.unwrap_or_else(|error| unreachable!("parameters and moments are f32: {error:?}"))
+            };
             Stored::Floats { shape, numbers: Box::new(numbers) }
         };
         self.found.push((format!("{PARAMETER}{name}"), stored(param.val().inner())));

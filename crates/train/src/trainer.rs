@@ -145,8 +145,10 @@ impl Objective for Trainer<'_> {
     }
 
     fn cadence(&self) -> Option<Cadence> {
-        let TrainConfig { checkpoint, checkpoint_every, checkpoint_minutes, .. } = *self.config;
-        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds: 60.0 * checkpoint_minutes })
+        let TrainConfig { checkpoint, checkpoint_every, checkpoint_minutes, keep_checkpoint, respond, .. } =
+            *self.config;
+        let at_the_end = respond || keep_checkpoint;
+        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds: 60.0 * checkpoint_minutes, at_the_end })
     }
 
     fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize> {
