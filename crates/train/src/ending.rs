@@ -15,7 +15,7 @@ pub enum Ending {
     Completed,
     /// Somebody asked to stop.
     Interrupted,
-    /// Something was no number any more; the model of the last [`Observer::keep`] is the last good one.
+    /// Something was no number any more; the model of the last [`Observer::keep`](crate::Observer::keep) is the last good one.
     NotFinite(NotFinite),
 }
 
