@@ -14,8 +14,9 @@ use crate::cargo;
 /// What is trained, each long enough to be killed in the middle of something.
 const RUNS: [(&str, &str); 4] = [
     (
-        "dropout, accumulation, evaluations, samples",
-        "--dropout 0.1 --batch-size 4 --grad-accum 2 --eval-every 3 --sample-tokens 12 --checkpoint-every 4",
+        "dropout, accumulation, cosine with warm-up, evaluations, samples",
+        "--dropout 0.1 --batch-size 4 --grad-accum 2 --eval-every 3 --sample-tokens 12 --checkpoint-every 4 \
+         --schedule cosine --warmup 0.1",
     ),
     ("order length", "--order length --eval-every 4 --checkpoint-every 3"),
     ("order shuffle, a state after every step", "--order shuffle --checkpoint-every 1 --eval-every 5"),

@@ -1,7 +1,7 @@
 use gptune_data::{Encoder, Fractions, Order, PromptStyle, Tokenizer, TooLong};
 use serde::{Deserialize, Serialize};
 
-use crate::{Precision, TrainError};
+use crate::{LearningRate, Precision, Schedule, TrainError};
 
 /// What is left out of the computation of a batch, without changing its result but for the order of
 /// additions.
@@ -72,6 +72,12 @@ pub struct TrainConfig {
     pub max_grad_norm: f64,
     /// Learning rate.
     pub lr: f64,
+    /// How the learning rate changes over the run.
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises at first; below 1, their share of all steps.
+    pub warmup: f64,
+    /// The learning rate that the schedule falls to.
+    pub min_lr: f64,
     /// Decoupled weight decay, on every parameter.
     pub weight_decay: f64,
     /// Decay rate of AdamW's first moment.
@@ -139,6 +145,9 @@ impl Default for TrainConfig {
             grad_accum: 1,
             max_grad_norm: 0.0,
             lr: 5e-5,
+            schedule: Schedule::Constant,
+            warmup: 0.0,
+            min_lr: 0.0,
             weight_decay: 0.1,
             beta_1: 0.9,
             beta_2: 0.999,
@@ -196,6 +205,15 @@ impl TrainConfig {
         Encoder { tokenizer, style: self.prompt_style, special_tokens: self.special_tokens }
     }
 
+    /// The learning rate of each step of a run of this many.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of steps from 0 up
+    pub fn learning_rate(&self, steps: usize) -> LearningRate {
+        // A share in whole steps, as transformers rounds its `warmup_ratio`.
+        let warmup = if self.warmup < 1.0 { (self.warmup * steps as f64).ceil() } else { self.warmup };
+        LearningRate { schedule: self.schedule, lr: self.lr, min_lr: self.min_lr, warmup: warmup as usize, steps }
+    }
+
     /// How batches are computed.
     #[must_use]
     pub fn packing(&self) -> Packing {
@@ -225,6 +243,8 @@ impl TrainConfig {
         for (key, value) in [
             ("lr", self.lr),
             ("weight_decay", self.weight_decay),
+            ("warmup", self.warmup),
+            ("min_lr", self.min_lr),
             ("eps", self.eps),
             ("max_grad_norm", self.max_grad_norm),
             ("checkpoint_minutes", self.checkpoint_minutes),
@@ -235,6 +255,18 @@ impl TrainConfig {
         }
         if self.lr == 0.0 {
             return fault("lr", "0 changes nothing; `gptune evaluate` measures a model as it is".to_owned());
+        }
+        if self.min_lr > self.lr {
+            return fault("min_lr", format!("{} is above the learning rate, {}", self.min_lr, self.lr));
+        }
+        if self.schedule == Schedule::Constant && self.min_lr > 0.0 {
+            return fault(
+                "min_lr",
+                "a constant learning rate does not fall to it; choose another --schedule".to_owned(),
+            );
+        }
+        if self.warmup >= 1.0 && self.warmup.fract() != 0.0 {
+            return fault("warmup", format!("{} is neither a number of steps nor a share below 1", self.warmup));
         }
         if self.train_data.is_empty() && !(self.val_data.is_empty() && self.test_data.is_empty()) {
             let problem = "it goes with training data of its own (--train-data); --data is split into its parts";

@@ -136,8 +136,9 @@ impl Objective for Trainer<'_> {
         }
     }
 
-    fn rates(&self, _step: usize, _name: &str) -> Rates {
-        Rates { lr: self.config.lr, weight_decay: self.config.weight_decay }
+    fn rates(&self, step: usize, _name: &str) -> Rates {
+        let lr = self.config.learning_rate(self.steps()).at(step);
+        Rates { lr, weight_decay: self.config.weight_decay }
     }
 
     fn dropout_seed(&self) -> Option<u32> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gptune_data::{Fractions, Order, PromptStyle, TooLong};
-use gptune_train::Precision;
+use gptune_train::{Precision, Schedule};
 
 use super::{
     SizeArgs,
@@ -29,7 +29,7 @@ const EXAMPLES: &str = "Examples:
 Every flag is a key of a recipe too (with _ for -); config.toml of each run is one.";
 
 /// What a run that is gone on with has been given already.
-const RESUMED: [&str; 45] = [
+const RESUMED: [&str; 48] = [
     "model",
     "tie_head",
     "recipe",
@@ -54,6 +54,9 @@ const RESUMED: [&str; 45] = [
     "grad_accum",
     "max_grad_norm",
     "lr",
+    "schedule",
+    "warmup",
+    "min_lr",
     "weight_decay",
     "beta_1",
     "beta_2",
@@ -165,6 +168,15 @@ pub(crate) struct TrainArgs {
     /// Learning rate [default: 5e-5; 2e-4 for nano and what was trained from it]
     #[arg(long, help_heading = OPTIMISATION, value_parser = positive)]
     pub lr: Option<f64>,
+    /// How the learning rate changes over the run: constant, linear, cosine, wsd (falls over the last fifth) [default: constant]
+    #[arg(long, help_heading = OPTIMISATION)]
+    pub schedule: Option<Schedule>,
+    /// Steps over which the learning rate rises from 0; below 1, their share of all steps [default: 0]
+    #[arg(long, help_heading = OPTIMISATION, value_name = "N|SHARE", value_parser = from_0)]
+    pub warmup: Option<f64>,
+    /// The learning rate that the schedule falls to [default: 0]
+    #[arg(long, help_heading = OPTIMISATION, value_parser = from_0)]
+    pub min_lr: Option<f64>,
     /// Decoupled weight decay [default: 0.1]
     #[arg(long, help_heading = OPTIMISATION, value_parser = from_0)]
     pub weight_decay: Option<f64>,

@@ -8,4 +8,5 @@ mod parity;
 mod pretrain;
 mod respond;
 mod resume;
+mod schedules;
 mod world;
