@@ -196,7 +196,8 @@ impl Next<'_> {
     fn text(&self, ending: Ending, answered: bool, [steps, all]: [usize; 2]) -> String {
         let Self { run, config, base, .. } = self;
         let program = program();
-        if config.checkpoint && (ending == Ending::Interrupted || !answered) && steps > 0 {
+        // Where there was no room for a state, there is nothing to go on from.
+        if (ending == Ending::Interrupted || !answered) && run.join("checkpoint").is_dir() {
             let what = if ending == Ending::Interrupted {
                 format!("after {steps} of {all} steps")
             } else {
