@@ -6,7 +6,7 @@ mod shape;
 
 use std::path::Path;
 
-use gptune_json::{NoText, kind};
+use gptune_json::kind;
 use serde_json::{Map, Value};
 
 use crate::DataError;
@@ -179,13 +179,9 @@ fn example(
     let text = |key: &str| match entry.get(key) {
         None => Ok(None),
         Some(Value::Null) if key == "input" => Ok(None),
-        Some(value) => match value.as_str().map(gptune_json::text) {
-            Some(Ok(text)) => Ok(Some(text.to_owned())),
-            Some(Err(NoText::Surrogate(digits))) => {
-                Err(format!("'{key}' has a lone surrogate, \\u{digits}, which is half of a character"))
-            }
-            Some(Err(NoText::Number(_))) | None => Err(format!("'{key}' is {}, expected a string", kind(value))),
-        },
+        Some(value) => {
+            gptune_json::string(value).map(|text| Some(text.to_owned())).map_err(|problem| format!("'{key}' {problem}"))
+        }
     };
     let read = || {
         let instruction = text("instruction")?.ok_or_else(|| shape::without("instruction", &entry))?;

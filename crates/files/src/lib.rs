@@ -132,7 +132,8 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    /// What is in a folder, in order.
+    pub(crate) fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

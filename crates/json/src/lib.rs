@@ -15,6 +15,6 @@ mod mark;
 mod read;
 mod write;
 
-pub use mark::{NoText, kind, text};
+pub use mark::{NoText, kind, string, text};
 pub use read::{Fault, read};
 pub use write::{to_line, to_lines};

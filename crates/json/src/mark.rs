@@ -45,6 +45,21 @@ pub fn kind(value: &Value) -> &str {
     }
 }
 
+/// The text of a value, or what is wrong with it, to follow the name of its key.
+///
+/// # Errors
+///
+/// `is a number, expected a string`, or what else it is.
+pub fn string(value: &Value) -> Result<&str, String> {
+    match value.as_str().map(text) {
+        Some(Ok(text)) => Ok(text),
+        Some(Err(NoText::Surrogate(digits))) => {
+            Err(format!("has a lone surrogate, \\u{digits}, which is half of a character"))
+        }
+        Some(Err(NoText::Number(_))) | None => Err(format!("is {}, expected a string", kind(value))),
+    }
+}
+
 /// What a string stands for that is no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoText<'a> {

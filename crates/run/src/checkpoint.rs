@@ -195,8 +195,7 @@ impl Checkpoint {
             return Ok(None);
         }
         let fault = |name: &str, problem: String| RunError::Checkpoint { path: folder.join(name), problem };
-        let read = |name: &'static str| move |error: io::Error| (name, error.to_string());
-        let text = std::fs::read(folder.join(NUMBERS)).map_err(read(NUMBERS)).map_err(|(n, p)| fault(n, p))?;
+        let text = std::fs::read(folder.join(NUMBERS)).map_err(|error| fault(NUMBERS, error.to_string()))?;
         // First the version: what else there is, a later one may have changed.
         let any: Value = serde_json::from_slice(&text).map_err(|error| fault(NUMBERS, error.to_string()))?;
         match any["version"].as_u64() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptune_json::{Fault, NoText, kind};
+use gptune_json::{Fault, kind};
 use serde_json::{Map, Value};
 
 use crate::ScoreError;
@@ -95,11 +95,5 @@ fn answered(value: Value) -> Result<Answered, String> {
 
 fn take(entry: &mut Map<String, Value>, key: &str) -> Result<String, String> {
     let value = entry.remove(key).ok_or_else(|| format!("has no '{key}'"))?;
-    match value.as_str().map(gptune_json::text) {
-        Some(Ok(text)) => Ok(text.to_owned()),
-        Some(Err(NoText::Surrogate(digits))) => {
-            Err(format!("'{key}' has a lone surrogate, \\u{digits}, which is half of a character"))
-        }
-        Some(Err(NoText::Number(_))) | None => Err(format!("'{key}' is {}, expected a string", kind(&value))),
-    }
+    gptune_json::string(&value).map(str::to_owned).map_err(|problem| format!("'{key}' {problem}"))
 }

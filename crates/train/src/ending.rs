@@ -68,8 +68,4 @@ impl Outcome {
         let ending = broken.map_or(ending, |(step, _)| Ending::NotFinite(NotFinite::Model(step)));
         Self { model, ending, steps: updates }
     }
-
-    pub(crate) fn not_finite(model: &Gpt2, what: NotFinite, updates: usize) -> Self {
-        Self { model: model.valid(), ending: Ending::NotFinite(what), steps: updates }
-    }
 }

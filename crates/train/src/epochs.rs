@@ -12,6 +12,7 @@ use gptune_run::{Event, peak_memory_bytes};
 use crate::{
     Ending, NotFinite, Observer, Outcome, TrainError, TrainState,
     finite::is_usable,
+    formula::split_mix_64,
     objective::{Evaluated, Objective},
     precision::LossScale,
 };
@@ -72,21 +73,19 @@ pub(crate) fn go_on(
         if just_stepped && stop.load(Ordering::Relaxed) && state.step < steps {
             break Ending::Interrupted;
         }
-        let ends = state.in_epoch == objective.steps_per_epoch() || state.step == steps;
+        let (whole, is_last) = (state.in_epoch == objective.steps_per_epoch(), state.step == steps);
+        let ends = whole || is_last;
         if let Some(cadence) = cadence.filter(|_| just_stepped) {
             let long_ago = cadence.seconds > 0.0 && stored.elapsed().as_secs_f64() >= cadence.seconds;
             let many = cadence.steps > 0 && state.step.is_multiple_of(cadence.steps);
             // At the end of an epoch before anything is made of it: whoever goes on from here does that.
-            let is_last = state.step == steps;
             if is_last && cadence.at_the_end || !is_last && (ends || many || long_ago) {
                 state.seconds = before + started.elapsed().as_secs_f64();
                 observer.store(&state)?;
                 stored = Instant::now();
             }
         }
-        let whole = state.in_epoch == objective.steps_per_epoch();
         if ends {
-            let is_last = state.epoch == objective.epochs() || state.step == steps;
             if objective.keeps_along() {
                 let model = state.model.valid();
                 // Before it is kept or looked at. A run that goes on here has the batch no more.
@@ -192,11 +191,7 @@ fn newest_of(objective: &dyn Objective, state: &TrainState) -> Option<Batch> {
 /// A seed for what a step draws, from the seed of the run: the draws of a step do not depend on those before it, which
 /// nobody could restore.
 fn mixed(seed: u32, step: usize) -> u64 {
-    // SplitMix64.
-    let mut z = (u64::from(seed) << 32 | step as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    split_mix_64(u64::from(seed) << 32 | step as u64)
 }
 
 /// Gives back the memory of training, hands over the model, and measures it.
@@ -210,11 +205,9 @@ fn conclude(
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let before = state.seconds;
+    let newest = newest.filter(|_| !matches!(ending, Ending::NotFinite(_)));
     let last = newest.map(|batch| (state.step - 1, batch));
-    let mut outcome = match ending {
-        Ending::NotFinite(what) => Outcome::not_finite(&state.model, what, state.updates),
-        ending => Outcome::new(&state.model, ending, state.updates, last),
-    };
+    let mut outcome = Outcome::new(&state.model, ending, state.updates, last);
     drop(state);
     gptune_kernels::release_buffers();
     outcome.model = objective.finished(outcome.model);

@@ -14,6 +14,14 @@ pub fn formula_weights(model: Gpt2) -> Gpt2 {
     model.map(&mut Formula { path: Vec::new() })
 }
 
+/// A step of `SplitMix64` (Steele, Lea and Flood, 2014): a number that tells nothing of `seed`.
+pub(crate) fn split_mix_64(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 struct Formula {
     path: Vec<String>,
 }
@@ -36,10 +44,7 @@ impl ModuleMapper for Formula {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         let is_scale = name.ends_with(".weight") && name.rsplit('.').nth(1).is_some_and(|part| part.starts_with("ln_"));
         let value = |index: usize| {
-            let mut z = seed.wrapping_add(index as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let bits = (z ^ (z >> 31)) >> 40;
+            let bits = split_mix_64(seed.wrapping_add(index as u64)) >> 40;
             (bits as f32 - 8_388_608.0) / 67_108_864.0 + if is_scale { 1.0 } else { 0.0 }
         };
         let (shape, device) = (param.lazy_shape(), param.lazy_device());

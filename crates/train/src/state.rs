@@ -77,12 +77,6 @@ impl TrainState {
         }
     }
 
-    /// Steps taken.
-    #[must_use]
-    pub fn steps(&self) -> usize {
-        self.step
-    }
-
     /// How far the training is.
     #[must_use]
     pub fn progress(&self) -> Progress {
