@@ -71,7 +71,7 @@ pub(crate) fn run(data: Option<&Path>, python: Option<&Path>) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     let data = match data {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
-        None => cargo::root().join("assets/sample-data.json"),
+        None => cargo::root().join("crates/gptune/assets/sample-data.json"),
     };
     let python = python.map(|folder| {
         let program = folder.join("bin/python");

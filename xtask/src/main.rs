@@ -76,14 +76,14 @@ enum Task {
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Write assets/sample-data.json from xtask/words
+    /// Write crates/gptune/assets/sample-data.json from xtask/words
     SampleData,
     /// Write the corpus that the built-in model is pretrained on
     Corpus {
         /// The text file to write
         path: PathBuf,
     },
-    /// Pretrain the built-in model from scratch and write assets/nano
+    /// Pretrain the built-in model from scratch and write crates/gptune/assets/nano
     PretrainNano,
 }
 
@@ -115,7 +115,7 @@ fn main() -> Result<()> {
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {
-            let path = cargo::root().join("assets/sample-data.json");
+            let path = cargo::root().join("crates/gptune/assets/sample-data.json");
             write(&path, &world::to_json(&world::sample_data()?)?)
         }
         Task::Corpus { path } => write(&path, &world::corpus()?),

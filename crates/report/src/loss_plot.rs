@@ -205,6 +205,7 @@ mod tests {
                 step,
                 loss,
                 lr: 5e-5,
+                groups: std::collections::BTreeMap::new(),
                 tokens: 400,
                 padded_tokens: 560,
                 seconds: 1.0,

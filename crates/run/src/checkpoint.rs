@@ -23,6 +23,15 @@ const NUMBERS: &str = "state.json";
 /// The version that is written, and the newest that is read.
 const VERSION: u32 = 1;
 
+/// The lowest validation loss.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The step that the evaluation followed, counting from 0.
+    pub step: usize,
+    /// The loss.
+    pub val_loss: f64,
+}
+
 /// How far a training is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -36,6 +45,12 @@ pub struct Progress {
     pub evaluated: usize,
     /// Steps that updated something.
     pub updates: usize,
+    /// The lowest validation loss of an evaluation after a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// Evaluations since then.
+    #[serde(default)]
+    pub waited: usize,
     /// Updates that the optimizer corrects its moments for.
     pub optimizer_time: u32,
     /// Padded training tokens.
@@ -308,6 +323,8 @@ mod tests {
             step,
             evaluated: step,
             updates: step,
+            best: Some(Best { step: 1, val_loss: 0.1 + 0.2 }),
+            waited: 2,
             optimizer_time: 9,
             tokens_seen: 70,
             loss: 1.0 / 3.0,

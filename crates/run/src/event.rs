@@ -1,6 +1,6 @@
 //! What happens in a run.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub enum Event {
         loss: f64,
         /// Learning rate.
         lr: f64,
+        /// The same of each group of parameters, where there are several.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        groups: BTreeMap<String, f64>,
         /// The examples' own tokens.
         tokens: usize,
         /// Rows times width of the batch.
@@ -112,6 +115,12 @@ pub enum Event {
         /// Whether somebody asked to stop before the last step.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         interrupted: bool,
+        /// Whether it ended before the last step because the validation loss had not become lower for long enough.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        out_of_patience: bool,
+        /// What was no finite number, if that ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
     },
 }
 

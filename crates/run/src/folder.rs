@@ -136,11 +136,11 @@ impl RunFolder {
     /// # Errors
     ///
     /// [`RunError::Write`].
-    pub fn append(&mut self, event: &Event) -> Result<(), RunError> {
+    pub fn append(&self, event: &Event) -> Result<(), RunError> {
         let fault = |source| RunError::Write { path: self.path.join("metrics.jsonl"), source };
         let mut line = serde_json::to_vec(event).map_err(|error| fault(error.into()))?;
         line.push(b'\n');
-        self.metrics.write_all(&line).map_err(fault)
+        (&self.metrics).write_all(&line).map_err(fault)
     }
 
     /// The path of something in the folder.
@@ -195,7 +195,7 @@ mod tests {
     fn configuration_and_events_are_on_disk_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let mut run = RunFolder::create(&path, "lr = 0.1\n").unwrap();
+        let run = RunFolder::create(&path, "lr = 0.1\n").unwrap();
         let event = Event::Initial { train_loss: 3.825_9, val_loss: 3.761_9 };
         run.append(&event).unwrap();
         assert_eq!(crate::read_events(&path.join("metrics.jsonl")).unwrap(), [event]);
@@ -208,7 +208,7 @@ mod tests {
     fn a_run_is_gone_on_with_by_one_process_and_from_where_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
-        let mut run = RunFolder::create(&path, "").unwrap();
+        let run = RunFolder::create(&path, "").unwrap();
         run.append(&Event::Initial { train_loss: 1.0, val_loss: 2.0 }).unwrap();
         let length = fs::metadata(path.join("metrics.jsonl")).unwrap().len();
         run.append(&Event::Initial { train_loss: 3.0, val_loss: 4.0 }).unwrap();
@@ -216,7 +216,7 @@ mod tests {
         fs::write(path.join("model/.writing-1-1"), "x").unwrap();
         assert!(matches!(RunFolder::reopen(&path, length), Err(RunError::Busy { .. })));
         drop(run);
-        let mut run = RunFolder::reopen(&path, length).unwrap();
+        let run = RunFolder::reopen(&path, length).unwrap();
         run.append(&Event::Initial { train_loss: 5.0, val_loss: 6.0 }).unwrap();
         let events = crate::read_events(&path.join("metrics.jsonl")).unwrap();
         assert!(matches!(events[..], [Event::Initial { train_loss: 1.0, .. }, Event::Initial { train_loss: 5.0, .. }]));

@@ -8,7 +8,7 @@
 //!
 //! # let outer = tempfile::tempdir()?;
 //! let path = outer.path().join("run");
-//! let mut run = RunFolder::create(&path, "lr = 0.1\n")?;
+//! let run = RunFolder::create(&path, "lr = 0.1\n")?;
 //! run.append(&Event::Initial { train_loss: 3.8, val_loss: 3.7 })?;
 //! assert_eq!(read_events(&path.join("metrics.jsonl"))?.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,9 +19,11 @@ mod error;
 mod event;
 mod folder;
 mod memory;
+mod sink;
 
-pub use checkpoint::{Checkpoint, Progress, Stored};
+pub use checkpoint::{Best, Checkpoint, Progress, Stored};
 pub use error::RunError;
 pub use event::{Event, read_events};
 pub use folder::RunFolder;
 pub use memory::peak_memory_bytes;
+pub use sink::Sink;

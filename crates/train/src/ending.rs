@@ -5,6 +5,7 @@ use std::fmt;
 use burn::module::Module;
 use gptune_data::Batch;
 use gptune_model::Gpt2;
+use gptune_run::Best;
 
 use crate::finite::is_usable;
 
@@ -13,10 +14,20 @@ use crate::finite::is_usable;
 pub enum Ending {
     /// Every step was taken.
     Completed,
+    /// The validation loss has not become lower for as many evaluations as were to be waited for.
+    OutOfPatience,
     /// Somebody asked to stop.
     Interrupted,
-    /// Something was no number any more; the model of the last [`Observer::keep`](crate::Observer::keep) is the last good one.
+    /// Something was no number any more; the model of the last [`Keeper::keep`](crate::Keeper::keep) is the last good one.
     NotFinite(NotFinite),
+}
+
+impl Ending {
+    /// Whether the run is over as it was meant to be.
+    #[must_use]
+    pub fn is_regular(self) -> bool {
+        matches!(self, Self::Completed | Self::OutOfPatience)
+    }
 }
 
 /// What was no finite number. Steps count from 0.
@@ -57,15 +68,23 @@ pub struct Outcome {
     pub ending: Ending,
     /// Updates made: steps, less those that updated nothing.
     pub steps: usize,
+    /// The lowest validation loss that an evaluation after a step found.
+    pub best: Option<Best>,
 }
 
 impl Outcome {
     /// The outcome after the step `last`. No loss has been computed since: that of
     /// its own batch tells whether the model is one to keep.
-    pub(crate) fn new(model: &Gpt2, ending: Ending, updates: usize, last: Option<(usize, &Batch)>) -> Self {
+    pub(crate) fn new(
+        model: &Gpt2,
+        ending: Ending,
+        updates: usize,
+        best: Option<Best>,
+        last: Option<(usize, &Batch)>,
+    ) -> Self {
         let model = model.valid();
         let broken = last.filter(|(_, batch)| !is_usable(&model, batch));
         let ending = broken.map_or(ending, |(step, _)| Ending::NotFinite(NotFinite::Model(step)));
-        Self { model, ending, steps: updates }
+        Self { model, ending, steps: updates, best }
     }
 }

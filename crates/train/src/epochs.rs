@@ -7,58 +7,73 @@ use std::{
 
 use burn::module::Module;
 use gptune_data::Batch;
-use gptune_run::{Event, peak_memory_bytes};
+use gptune_run::{Best, Event, Sink, peak_memory_bytes};
 
 use crate::{
-    Ending, NotFinite, Observer, Outcome, TrainError, TrainState,
+    Ending, Keeper, NotFinite, Outcome, TrainError, TrainState,
     finite::is_usable,
     formula::split_mix_64,
-    objective::{Evaluated, Objective},
+    objective::{Cadence, Evaluated, Objective},
+    parameters::trained_numbers,
     precision::LossScale,
 };
+
+/// Who is around while a run goes on.
+pub(crate) struct Around<'a> {
+    /// Is told what happens.
+    pub sink: &'a mut dyn Sink,
+    /// Keeps models and states.
+    pub keeper: &'a mut dyn Keeper,
+    /// Set by somebody who wants the run to end.
+    pub stop: &'a AtomicBool,
+}
+
+impl Around<'_> {
+    fn wants_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
 
 /// Begins a run: tells of it, measures the model, and goes on to the end.
 pub(crate) fn begin(
     objective: &dyn Objective,
     mut state: TrainState,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
+    around: &mut Around<'_>,
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
     let [train_examples, val_examples] = objective.examples();
-    observer.event(&Event::Start {
+    around.sink.event(&Event::Start {
         epochs: objective.epochs(),
         steps_per_epoch: objective.steps_per_epoch(),
         steps: objective.steps(),
-        parameters: state.model.num_params(),
+        parameters: trained_numbers(&state.model),
         train_examples,
         val_examples,
     })?;
     if objective.keeps_along() {
-        observer.keep(&state.model.valid(), 0)?;
+        around.keeper.keep(&state.model.valid(), 0)?;
     }
-    match objective.initial_losses(&state.model, stop) {
-        Evaluated::Stopped => return conclude(objective, state, Ending::Interrupted, None, started, observer, stop),
+    match objective.initial_losses(&state.model, around.stop) {
+        Evaluated::Stopped => return conclude(objective, state, Ending::Interrupted, None, started, around),
         Evaluated::Not => {}
         Evaluated::Losses(train_loss, val_loss) => {
-            observer.event(&Event::Initial { train_loss, val_loss })?;
+            around.sink.event(&Event::Initial { train_loss, val_loss })?;
             if !(train_loss.is_finite() && val_loss.is_finite()) {
                 let ending = Ending::NotFinite(NotFinite::Start);
-                return conclude(objective, state, ending, None, started, observer, stop);
+                return conclude(objective, state, ending, None, started, around);
             }
         }
     }
     state.permutation = objective.start_epoch(&mut state.order);
     state.seconds = started.elapsed().as_secs_f64();
-    go_on(objective, state, observer, stop)
+    go_on(objective, state, around)
 }
 
 /// Takes the steps that are left.
 pub(crate) fn go_on(
     objective: &dyn Objective,
     mut state: TrainState,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
+    around: &mut Around<'_>,
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
     let (stepping, steps) = (objective.stepping(), objective.steps());
@@ -67,10 +82,10 @@ pub(crate) fn go_on(
     let mut just_stepped = false;
     let mut stored = Instant::now();
     let ending = loop {
-        if let Some(ending) = evaluation(objective, &mut state, observer, stop)? {
+        if let Some(ending) = evaluation(objective, &mut state, around)? {
             break ending;
         }
-        if just_stepped && stop.load(Ordering::Relaxed) && state.step < steps {
+        if just_stepped && around.wants_to_stop() && state.step < steps {
             break Ending::Interrupted;
         }
         let (whole, is_last) = (state.in_epoch == objective.steps_per_epoch(), state.step == steps);
@@ -81,7 +96,7 @@ pub(crate) fn go_on(
             // At the end of an epoch before anything is made of it: whoever goes on from here does that.
             if is_last && cadence.at_the_end || !is_last && (ends || many || long_ago) {
                 state.seconds = before + started.elapsed().as_secs_f64();
-                observer.store(&state)?;
+                around.keeper.store(&state)?;
                 stored = Instant::now();
             }
         }
@@ -94,11 +109,11 @@ pub(crate) fn go_on(
                     break Ending::NotFinite(NotFinite::Model(state.step - 1));
                 }
                 if !is_last {
-                    observer.keep(&model, state.updates)?;
+                    around.keeper.keep(&model, state.updates)?;
                 }
                 // A run that ends within an epoch has no sample after it.
                 if whole && let Some(sample) = objective.sample(&model, state.epoch)? {
-                    observer.event(&sample)?;
+                    around.sink.event(&sample)?;
                 }
             }
             if is_last {
@@ -113,7 +128,7 @@ pub(crate) fn go_on(
         if let Some(seed) = objective.dropout_seed() {
             state.model.wte.weight.val().device().seed(mixed(seed, state.step));
         }
-        let rates = |name: &str| objective.rates(state.step, name);
+        let rates = |name: &str, dimensions| objective.rates(state.step, name, dimensions);
         let (model, taken) = stepping.take(state.model, &mut state.optimizer, &mut state.loss_scale, &batches, &rates);
         state.model = model;
         if !taken.loss.is_finite() {
@@ -126,11 +141,12 @@ pub(crate) fn go_on(
         state.loss = taken.loss;
         state.step += 1;
         state.in_epoch += 1;
-        observer.event(&Event::Step {
+        around.sink.event(&Event::Step {
             epoch,
             step,
             loss: taken.loss,
-            lr: objective.rates(step, "").lr,
+            lr: objective.rates(step, "", 2).lr,
+            groups: objective.groups(step),
             tokens: batches.iter().map(|batch| batch.tokens).sum(),
             padded_tokens,
             seconds: began.elapsed().as_secs_f64(),
@@ -144,43 +160,65 @@ pub(crate) fn go_on(
         newest = batches.into_iter().last();
         just_stepped = true;
     };
-    if ending == Ending::Interrupted && cadence.is_some() {
+    let stores =
+        |cadence: Cadence| ending == Ending::Interrupted || ending == Ending::OutOfPatience && cadence.at_the_end;
+    if cadence.is_some_and(stores) {
         state.seconds = before + started.elapsed().as_secs_f64();
-        observer.store(&state)?;
+        around.keeper.store(&state)?;
     }
     state.seconds = before;
-    conclude(objective, state, ending, newest.as_ref(), started, observer, stop)
+    conclude(objective, state, ending, newest.as_ref(), started, around)
 }
 
 /// Makes the evaluation after the newest step, if one is due and was not made; says how the run ends by it, if it does.
 fn evaluation(
     objective: &dyn Objective,
     state: &mut TrainState,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
+    around: &mut Around<'_>,
 ) -> Result<Option<Ending>, TrainError> {
-    if state.evaluated == state.step {
-        return Ok(None);
-    }
-    let (step, epoch, tokens_seen) = (state.step - 1, state.epoch, state.tokens_seen);
-    let order = state.evaluation_order.as_mut().unwrap_or(&mut state.order);
-    let before = order.clone();
-    match objective.losses(step, state.loss, &state.model, order, stop) {
-        Evaluated::Not => {}
-        Evaluated::Stopped => {
-            // It is made when the run goes on.
-            *order = before;
-            return Ok(Some(Ending::Interrupted));
-        }
-        Evaluated::Losses(train_loss, val_loss) => {
-            observer.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
-            if !(train_loss.is_finite() && val_loss.is_finite()) {
-                return Ok(Some(Ending::NotFinite(NotFinite::Evaluation(step))));
+    if state.evaluated != state.step {
+        let (step, epoch, tokens_seen) = (state.step - 1, state.epoch, state.tokens_seen);
+        let order = state.evaluation_order.as_mut().unwrap_or(&mut state.order);
+        let before = order.clone();
+        match objective.losses(step, state.loss, &state.model, order, around.stop) {
+            Evaluated::Not => {}
+            Evaluated::Stopped => {
+                // It is made when the run goes on.
+                *order = before;
+                return Ok(Some(Ending::Interrupted));
+            }
+            Evaluated::Losses(train_loss, val_loss) => {
+                around.sink.event(&Event::Eval { epoch, step, tokens_seen, train_loss, val_loss })?;
+                if !(train_loss.is_finite() && val_loss.is_finite()) {
+                    return Ok(Some(Ending::NotFinite(NotFinite::Evaluation(step))));
+                }
+                judge(objective, state, Best { step, val_loss }, around)?;
             }
         }
+        state.evaluated = state.step;
     }
-    state.evaluated = state.step;
-    Ok(None)
+    // A run that goes on from here is as patient as the one before it.
+    let patience = objective.patience();
+    let is_over = patience > 0 && state.waited >= patience && state.step < objective.steps();
+    Ok(is_over.then_some(Ending::OutOfPatience))
+}
+
+/// Takes note of a validation loss, and has the model kept if it is the lowest.
+fn judge(
+    objective: &dyn Objective,
+    state: &mut TrainState,
+    now: Best,
+    around: &mut Around<'_>,
+) -> Result<(), TrainError> {
+    if state.best.is_some_and(|best| best.val_loss <= now.val_loss) {
+        state.waited += 1;
+        return Ok(());
+    }
+    (state.best, state.waited) = (Some(now), 0);
+    if objective.keeps_best() {
+        around.keeper.keep_best(&state.model.valid(), now)?;
+    }
+    Ok(())
 }
 
 /// The batch of the newest step.
@@ -201,26 +239,31 @@ fn conclude(
     ending: Ending,
     newest: Option<&Batch>,
     started: Instant,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
+    around: &mut Around<'_>,
 ) -> Result<Outcome, TrainError> {
     let before = state.seconds;
     let newest = newest.filter(|_| !matches!(ending, Ending::NotFinite(_)));
     let last = newest.map(|batch| (state.step - 1, batch));
-    let mut outcome = Outcome::new(&state.model, ending, state.updates, last);
+    let steps = state.step;
+    let mut outcome = Outcome::new(&state.model, ending, state.updates, state.best, last);
     drop(state);
     gptune_kernels::release_buffers();
     outcome.model = objective.finished(outcome.model);
     if !matches!(outcome.ending, Ending::NotFinite(_)) && outcome.steps > 0 {
-        observer.keep(&outcome.model, outcome.steps)?;
+        around.keeper.keep(&outcome.model, outcome.steps)?;
     }
-    if outcome.ending == Ending::Completed
-        && let Some(last) = objective.final_losses(&outcome.model, stop)
+    if outcome.ending.is_regular()
+        && let Some(last) = objective.final_losses(&outcome.model, steps, around.stop)
     {
-        observer.event(&last)?;
+        around.sink.event(&last)?;
     }
     let seconds = before + started.elapsed().as_secs_f64();
-    let interrupted = outcome.ending == Ending::Interrupted;
-    observer.event(&Event::End { seconds, peak_memory_bytes: peak_memory_bytes(), interrupted })?;
+    around.sink.event(&Event::End {
+        seconds,
+        peak_memory_bytes: peak_memory_bytes(),
+        interrupted: outcome.ending == Ending::Interrupted,
+        out_of_patience: outcome.ending == Ending::OutOfPatience,
+        problem: if let Ending::NotFinite(what) = outcome.ending { Some(what.to_string()) } else { None },
+    })?;
     Ok(outcome)
 }

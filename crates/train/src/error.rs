@@ -7,16 +7,6 @@ pub enum TrainError {
     /// Something about the data.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A recipe that is not what it should be.
-    #[error("{origin}, line {line}: {problem}; see assets/recipes for recipes with every key")]
-    Recipe {
-        /// The recipe's file.
-        origin: String,
-        /// Line of the fault, counting from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
     /// A value that makes no run.
     #[error("the setting '{key}' cannot be used: {problem}")]
     Setting {
@@ -28,7 +18,7 @@ pub enum TrainError {
     /// Something about the run's folder.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// An observer failed.
+    /// What is to be kept could not be.
     #[error(transparent)]
-    Observer(Box<dyn std::error::Error + Send + Sync>),
+    Keeper(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,6 +1,6 @@
 //! What a run is for.
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
 use gptune_data::{Batch, OrderStream};
 use gptune_model::Gpt2;
@@ -25,8 +25,14 @@ pub(crate) trait Objective {
     /// How steps are taken.
     fn stepping(&self) -> Stepping;
 
-    /// The rates of a step, counting from 0, for the parameter of a name.
-    fn rates(&self, step: usize, name: &str) -> Rates;
+    /// The rates of a step, counting from 0, for the parameter of a name and a number of dimensions.
+    fn rates(&self, step: usize, name: &str, dimensions: usize) -> Rates;
+
+    /// The learning rate of a step in each group of parameters that is told something of its own, where there are several.
+    fn groups(&self, step: usize) -> BTreeMap<String, f64> {
+        let _ = step;
+        BTreeMap::new()
+    }
 
     /// Whether steps draw random numbers, and then the seed of the run.
     fn dropout_seed(&self) -> Option<u32>;
@@ -49,6 +55,16 @@ pub(crate) trait Objective {
     /// The same after a step, counting from 0, whose own loss is `loss`.
     fn losses(&self, step: usize, loss: f64, model: &Gpt2, order: &mut OrderStream, stop: &AtomicBool) -> Evaluated;
 
+    /// Whether the model of the lowest validation loss is kept.
+    fn keeps_best(&self) -> bool {
+        false
+    }
+
+    /// Evaluations without a lower validation loss that end the run; 0 is none.
+    fn patience(&self) -> usize {
+        0
+    }
+
     /// A look at the model after an epoch.
     ///
     /// # Errors
@@ -61,8 +77,8 @@ pub(crate) trait Objective {
         model
     }
 
-    /// The losses of the finished model.
-    fn final_losses(&self, model: &Gpt2, stop: &AtomicBool) -> Option<Event>;
+    /// The losses of the finished model, after this many steps.
+    fn final_losses(&self, model: &Gpt2, steps: usize, stop: &AtomicBool) -> Option<Event>;
 }
 
 /// When the state of a run is stored, beside the end of each epoch.

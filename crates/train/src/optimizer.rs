@@ -63,7 +63,7 @@ impl Optimizer {
         Self { adamw, time: 0, moments: BTreeMap::new() }
     }
 
-    /// One update of every parameter that has a gradient. `rates` are asked for each parameter by its name, and gradients
+    /// One update of every parameter that has a gradient. `rates` are asked for each parameter, and gradients
     /// are multiplied by `scale` first, which clipping makes smaller than 1.
     #[must_use]
     pub fn apply(&mut self, model: Gpt2, gradients: GradientsParams, rates: &Rating<'_>, scale: f32) -> Gpt2 {
@@ -82,8 +82,8 @@ impl Optimizer {
     }
 }
 
-/// Says what AdamW is told of the parameter of a name.
-pub type Rating<'a> = dyn Fn(&str) -> Rates + 'a;
+/// Says what AdamW is told of the parameter of a name and a number of dimensions.
+pub type Rating<'a> = dyn Fn(&str, usize) -> Rates + 'a;
 
 struct Update<'a> {
     optimizer: &'a mut Optimizer,
@@ -106,7 +106,7 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let (id, parameter, mapper) = param.consume();
         let name = self.path.join(".");
-        let Rates { lr, weight_decay } = (self.rates)(&name);
+        let Rates { lr, weight_decay } = (self.rates)(&name, D);
         let Optimizer { adamw, time, moments } = &mut *self.optimizer;
         let step = AdamWStep {
             lr,

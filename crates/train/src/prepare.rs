@@ -7,7 +7,7 @@ use gptune_data::{
     Tokenizer, TooLong, Unfit, preflight, unfit,
 };
 
-use crate::TrainConfig;
+use crate::{DataConfig, TrainError};
 
 /// The data of a run, as they were read.
 #[derive(Debug, Clone)]
@@ -63,7 +63,9 @@ pub struct Prepared {
     /// Entries that were left out, as the configuration allows.
     pub left_out: Vec<LeftOut>,
     collator: Collator,
-    batch_size: usize,
+    config: DataConfig,
+    /// Whether the parts are datasets of their own.
+    own_parts: bool,
 }
 
 impl Prepared {
@@ -79,9 +81,11 @@ impl Prepared {
     pub fn new(
         source: Source,
         target: ModelInput<'_>,
-        config: &TrainConfig,
+        config: &DataConfig,
         progress: impl Fn(u64) + Sync,
-    ) -> Result<Self, DataError> {
+    ) -> Result<Self, TrainError> {
+        config.validate()?;
+        let own_parts = matches!(source, Source::Parts { .. });
         let mut left_out = Vec::new();
         let mut fit = |dataset: Dataset| fitting(dataset, target, config, &mut left_out, &progress);
         let (origin, pairs, sizes) = match source {
@@ -103,11 +107,11 @@ impl Prepared {
                             *size = pairs.len() - before;
                         }
                         Err(fault @ DataError::Entries { .. }) => faults.push(fault),
-                        Err(fault) => return Err(fault),
+                        Err(fault) => return Err(fault.into()),
                     }
                 }
                 if !faults.is_empty() {
-                    return Err(DataError::Files(faults));
+                    return Err(DataError::Files(faults).into());
                 }
                 (origins.join(", "), pairs, sizes)
             }
@@ -121,16 +125,23 @@ impl Prepared {
         let preflight = preflight(&examples, &encoded, &split, config.max_length);
         let nothing = preflight.without_response > 0 && preflight.without_response == split.train.len();
         if nothing && !target.prompts_only {
-            return Err(DataError::NothingToLearn { origin, max_length: config.max_length });
+            return Err(DataError::NothingToLearn { origin, max_length: config.max_length }.into());
         }
         let collator = collator_of(target, config);
-        Ok(Self { origin, examples, encoded, split, preflight, left_out, collator, batch_size: config.batch_size })
+        let config = config.clone();
+        Ok(Self { origin, examples, encoded, split, preflight, left_out, collator, config, own_parts })
     }
 
     /// The examples of a part.
     #[must_use]
     pub fn examples(&self, part: Part) -> &[Example] {
         &self.examples[self.split.part(part)]
+    }
+
+    /// What they were prepared by.
+    #[must_use]
+    pub fn config(&self) -> &DataConfig {
+        &self.config
     }
 
     /// A loader over a part.
@@ -140,11 +151,33 @@ impl Prepared {
     /// [`DataError::PartTooSmall`] if the part has no batch.
     pub fn loader(&self, part: Part) -> Result<Loader<'_>, DataError> {
         let examples = &self.encoded[self.split.part(part)];
-        Loader::new(part, examples, self.batch_size, self.collator, self.encoded.len())
+        Loader::new(part, examples, self.config.batch_size, self.collator, self.encoded.len())
+    }
+
+    /// The same for training, with what to do about a part that is too small by the settings that made it.
+    pub(crate) fn training_loader(&self, part: Part) -> Result<Loader<'_>, DataError> {
+        let fault = match self.loader(part) {
+            Ok(loader) => return Ok(loader),
+            Err(fault) => fault,
+        };
+        let DataError::PartTooSmall { part, examples, total, needed, .. } = fault else { return Err(fault) };
+        let DataConfig { split, train_limit, .. } = self.config;
+        let remedy = match (part, self.own_parts) {
+            ("val", true) => "give it with --val-data, or go without evaluations with --no-eval".to_owned(),
+            ("val", false) => {
+                format!("give it a share of the {split} in --split, add data, or go without evaluations with --no-eval")
+            }
+            (_, own) => {
+                let limit = if train_limit > 0 { ", raise --train-limit" } else { "" };
+                let split = if own { String::new() } else { format!(", give it more of the {split} in --split") };
+                format!("add data, lower --batch-size{limit}{split}")
+            }
+        };
+        Err(DataError::PartTooSmall { part, examples, total, needed, remedy })
     }
 }
 
-fn collator_of(target: ModelInput<'_>, config: &TrainConfig) -> Collator {
+fn collator_of(target: ModelInput<'_>, config: &DataConfig) -> Collator {
     Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions)
 }
 
@@ -155,7 +188,7 @@ type Entries = Vec<Option<(Example, EncodedExample)>>;
 fn fitting(
     dataset: Dataset,
     target: ModelInput<'_>,
-    config: &TrainConfig,
+    config: &DataConfig,
     left_out: &mut Vec<LeftOut>,
     progress: &(impl Fn(u64) + Sync),
 ) -> Result<Entries, DataError> {
@@ -215,7 +248,7 @@ fn fitting(
 /// Divides a dataset into its parts, one after the other, and says how large they are. Which part an entry is in does
 /// not depend on whether others were left out: nothing that was trained on may become a test because something else is
 /// read, or is not.
-fn divided(mut entries: Entries, config: &TrainConfig) -> (Vec<(Example, EncodedExample)>, [usize; 3]) {
+fn divided(mut entries: Entries, config: &DataConfig) -> (Vec<(Example, EncodedExample)>, [usize; 3]) {
     // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
     let order = match config.split_seed {
         0 => (0..entries.len()).collect(),
@@ -238,7 +271,7 @@ mod tests {
     use super::*;
 
     /// The places of the entries in each part, as the file has them.
-    fn parts(text: &str, config: &TrainConfig) -> [Vec<usize>; 3] {
+    fn parts(text: &str, config: &DataConfig) -> [Vec<usize>; 3] {
         let options = ReadOptions { skip_bad: true, questions: false };
         let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
@@ -260,8 +293,7 @@ mod tests {
         };
         for split_seed in [0, 7] {
             let too_long = TooLong::Skip;
-            let config =
-                TrainConfig { skip_bad: true, too_long, split_seed, max_length: 100, ..TrainConfig::default() };
+            let config = DataConfig { skip_bad: true, too_long, split_seed, max_length: 100, ..DataConfig::default() };
             let all = parts(&text(&[]), &config);
             assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 37);
             let long = [1, 20, 36, 39];
@@ -278,7 +310,7 @@ mod tests {
         let target = ModelInput { tokenizer: &tokenizer, padding: None, context: 1024, prompts_only: false };
         let prompt_style = gptune_data::PromptStyle::Alpaca;
         let config =
-            TrainConfig { special_tokens: true, mask_instructions: true, prompt_style, ..TrainConfig::default() };
+            DataConfig { special_tokens: true, mask_instructions: true, prompt_style, ..DataConfig::default() };
         let error = Prepared::new(Source::Whole(dataset), target, &config, |_| ()).unwrap_err().to_string();
         assert!(error.contains("entry 0: its prompt holds the end of text"), "{error}");
     }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::{module::Module, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
-use gptune_run::Event;
+use gptune_run::{Event, Sink};
 
 use crate::{
-    AdamW, CompactVocabulary, Observer, Optimizer, Outcome, Packing, Rates, TrainError, TrainState, epochs,
+    AdamW, CompactVocabulary, Keeper, Optimizer, Outcome, Packing, Rates, TrainError, TrainState,
+    epochs::{self, Around},
     objective::{Cadence, Evaluated, Objective},
     step::Stepping,
 };
@@ -149,13 +150,14 @@ fn documents(text: &str) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 ///
-/// If an observer fails.
+/// If the sink or the keeper fails.
 pub fn pretrain(
     model_config: &Gpt2Config,
     text: &TextBlocks,
     config: &PretrainConfig,
     device: &Device,
-    observer: &mut dyn Observer,
+    sink: &mut dyn Sink,
+    keeper: &mut dyn Keeper,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     device.seed(u64::from(config.seed));
@@ -164,7 +166,7 @@ pub fn pretrain(
     let optimizer = Optimizer::new(AdamW { betas: [0.9, 0.95], ..AdamW::default() });
     let order = OrderStream::new(Order::Shuffle, config.seed);
     let objective = PlainText { text, config, vocab_size: model_config.vocab_size };
-    epochs::begin(&objective, TrainState::new(model, optimizer, None, order), observer, stop)
+    epochs::begin(&objective, TrainState::new(model, optimizer, None, order), &mut Around { sink, keeper, stop })
 }
 
 /// Learning to go on with plain text.
@@ -196,7 +198,7 @@ impl Objective for PlainText<'_> {
         Stepping { max_norm: None, packing: Packing::default() }
     }
 
-    fn rates(&self, step: usize, _name: &str) -> Rates {
+    fn rates(&self, step: usize, _name: &str, _dimensions: usize) -> Rates {
         Rates { lr: self.config.learning_rate(step), weight_decay: self.config.weight_decay }
     }
 
@@ -245,7 +247,7 @@ impl Objective for PlainText<'_> {
         }
     }
 
-    fn final_losses(&self, _: &Gpt2, _: &AtomicBool) -> Option<Event> {
+    fn final_losses(&self, _: &Gpt2, _: usize, _: &AtomicBool) -> Option<Event> {
         None
     }
 }

@@ -85,7 +85,7 @@ impl SelfCheck {
         let gradients_digests = digests.found;
         // An epsilon as large as the gradients, so that an update depends on their size, too.
         let mut optimizer = Optimizer::new(AdamW { eps: 1e-3, ..AdamW::default() });
-        let model = optimizer.apply(model, gradients, &|_| Rates { lr: 0.1, weight_decay: 0.1 }, 1.0);
+        let model = optimizer.apply(model, gradients, &|_, _| Rates { lr: 0.1, weight_decay: 0.1 }, 1.0);
         let mut digests = Digests::new(None);
         model.valid().visit(&mut digests);
         let result = Self { loss: value, gradients: gradients_digests, updated: digests.found, tokens };
@@ -201,6 +201,12 @@ impl ModuleVisitor for Digests<'_> {
             self.found.insert(self.path.join("."), Digest::new(&values));
         }
     }
+}
+
+/// A model of two blocks, on flex.
+#[cfg(test)]
+pub(crate) fn small_model() -> Gpt2 {
+    formula_weights(Gpt2::init(&model_config(), &Device::flex().autodiff()))
 }
 
 fn model_config() -> Gpt2Config {

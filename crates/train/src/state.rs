@@ -7,7 +7,7 @@ use burn::{
 use gptune_data::{Order, OrderStream};
 use gptune_kernels::adamw_resume;
 use gptune_model::Gpt2;
-use gptune_run::{Checkpoint, Progress, RunError, Stored};
+use gptune_run::{Best, Checkpoint, Progress, RunError, Stored};
 
 use crate::{Optimizer, precision::LossScale};
 
@@ -46,6 +46,10 @@ pub struct TrainState {
     pub(crate) evaluated: usize,
     /// Steps that updated something.
     pub(crate) updates: usize,
+    /// The lowest validation loss of an evaluation after a step.
+    pub(crate) best: Option<Best>,
+    /// Evaluations since then.
+    pub(crate) waited: usize,
     /// Padded training tokens.
     pub(crate) tokens_seen: usize,
     /// Loss of the newest step.
@@ -71,6 +75,8 @@ impl TrainState {
             step: 0,
             evaluated: 0,
             updates: 0,
+            best: None,
+            waited: 0,
             tokens_seen: 0,
             loss: f64::NAN,
             seconds: 0.0,
@@ -86,6 +92,8 @@ impl TrainState {
             step: self.step,
             evaluated: self.evaluated,
             updates: self.updates,
+            best: self.best,
+            waited: self.waited,
             optimizer_time: self.optimizer.time,
             tokens_seen: self.tokens_seen,
             loss: self.loss,
@@ -143,6 +151,8 @@ impl TrainState {
             step: progress.step,
             evaluated: progress.evaluated,
             updates: progress.updates,
+            best: progress.best,
+            waited: progress.waited,
             tokens_seen: progress.tokens_seen,
             loss: progress.loss,
             seconds: progress.seconds,

@@ -123,7 +123,7 @@ mod tests {
         let mut optimizer = Optimizer::new(AdamW { eps: 1e-2, ..AdamW::default() });
         let mut scale = loss_scale.map(|factor| LossScale { factor, ..LossScale::default() });
         let stepping = Stepping { max_norm, packing: Packing::default() };
-        let rates = |_: &str| Rates { lr: 1e-2, weight_decay: 0.01 };
+        let rates = |_: &str, _: usize| Rates { lr: 1e-2, weight_decay: 0.01 };
         let (model, taken) = stepping.take(model(), &mut optimizer, &mut scale, &[batch()], &rates);
         (model.wte.weight.val().into_data().try_to_vec().unwrap(), taken)
     }

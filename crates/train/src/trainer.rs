@@ -1,16 +1,22 @@
 //! Instruction tuning.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use burn::module::Module;
-use gptune_data::{Batch, DataError, Loader, OrderStream, Part, Tokenizer};
+use gptune_data::{Batch, Loader, OrderStream, Part, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2};
-use gptune_run::{Checkpoint, Event};
+use gptune_run::{Checkpoint, Event, Sink};
 
 use crate::{
-    AdamW, Measure, Observer, Optimizer, Outcome, Packing, Precision, Prepared, Rates, TrainConfig, TrainError,
-    TrainState, epochs, evaluate,
+    AdamW, DecayOn, Keeper, LoopConfig, Measure, OptimConfig, Optimizer, Outcome, Packing, Precision, Prepared, Rates,
+    TrainError, TrainState,
+    epochs::{self, Around},
+    evaluate,
     objective::{Cadence, Evaluated, Objective},
+    parameters::Trained,
     precision::LossScale,
     step::Stepping,
 };
@@ -18,84 +24,122 @@ use crate::{
 /// Fine-tunes a model.
 #[derive(Debug)]
 pub struct Trainer<'a> {
-    config: &'a TrainConfig,
+    optim: &'a OptimConfig,
+    run: &'a LoopConfig,
     data: &'a Prepared,
     tokenizer: &'a Tokenizer,
     train: Loader<'a>,
     /// None where no evaluation is wanted.
     val: Option<Loader<'a>>,
+    trained: Trained,
+    /// Whether the last state is stored, too.
+    stores_last: bool,
 }
 
 impl<'a> Trainer<'a> {
-    /// A trainer for this data.
+    /// A trainer for data that were prepared for the tokenizer's model.
     ///
     /// # Errors
     ///
-    /// If a part of the data that is needed has no batch.
-    pub fn new(config: &'a TrainConfig, data: &'a Prepared, tokenizer: &'a Tokenizer) -> Result<Self, TrainError> {
-        let train = data.loader(Part::Train).map_err(|fault| advised(fault, config))?;
-        if train.len() < config.grad_accum {
+    /// If a value makes no run, or a part of the data that is needed has no batch.
+    pub fn new(
+        optim: &'a OptimConfig,
+        run: &'a LoopConfig,
+        data: &'a Prepared,
+        tokenizer: &'a Tokenizer,
+    ) -> Result<Self, TrainError> {
+        optim.validate()?;
+        run.validate()?;
+        let train = data.training_loader(Part::Train)?;
+        if train.len() < optim.grad_accum {
             let problem = format!("{} batches make no step; lower it or --batch-size", train.len());
             return Err(TrainError::Setting { key: "grad_accum", problem });
         }
-        let val =
-            if config.eval { Some(data.loader(Part::Val).map_err(|fault| advised(fault, config))?) } else { None };
-        Ok(Self { config, data, tokenizer, train, val })
+        let val = if run.eval { Some(data.training_loader(Part::Val)?) } else { None };
+        let trained = Trained::new(optim)?;
+        Ok(Self { optim, run, data, tokenizer, train, val, trained, stores_last: run.keep_checkpoint })
+    }
+
+    /// Stores the state after the last step too, because something long follows that may be broken off.
+    #[must_use]
+    pub fn before_long_work(self, follows: bool) -> Self {
+        Self { stores_last: self.stores_last || follows, ..self }
+    }
+
+    /// Makes sure that `model` can be trained as the settings say, without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] if a pattern of parameters' names fits none, or nothing is left to train.
+    pub fn check(&self, model: &Gpt2) -> Result<(), TrainError> {
+        self.trained.check(model)
     }
 
     /// Optimizer steps of the whole run.
     #[must_use]
     pub fn steps(&self) -> usize {
-        let all = self.config.epochs.saturating_mul(self.steps_per_epoch());
-        if self.config.max_steps == 0 { all } else { all.min(self.config.max_steps) }
+        let all = self.run.epochs.saturating_mul(self.steps_per_epoch());
+        if self.run.max_steps == 0 { all } else { all.min(self.run.max_steps) }
     }
 
-    /// Runs the loop on `model`, whose device has autodiff. Setting `stop` ends it after the step at
-    /// hand.
+    /// Runs the loop on `model`, whose device has autodiff and which drops out as the settings say. Setting `stop` ends it
+    /// after the step at hand.
     ///
     /// As in the book's notebook, the order of the data is seeded afresh before the initial
     /// evaluation and again before the first epoch.
     ///
     /// # Errors
     ///
-    /// If an observer fails. A loss that is not a number is no error but an [`Ending`](crate::Ending).
-    pub fn run(&self, model: Gpt2, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        let config = self.config;
-        let loss_scale = (config.precision == Precision::F16).then(LossScale::default);
-        epochs::begin(self, TrainState::new(model, self.optimizer(), loss_scale, self.order()), observer, stop)
+    /// As [`Trainer::check`], or if the sink or the keeper fails. A loss that is not a number is no error but an
+    /// [`Ending`](crate::Ending).
+    pub fn run(
+        &self,
+        model: Gpt2,
+        sink: &mut dyn Sink,
+        keeper: &mut dyn Keeper,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        self.check(&model)?;
+        let loss_scale = (self.run.precision == Precision::F16).then(LossScale::default);
+        let model = self.trained.mark(model);
+        let state = TrainState::new(model, self.optimizer(), loss_scale, self.order());
+        epochs::begin(self, state, &mut Around { sink, keeper, stop })
     }
 
     /// Goes on from a state that was stored, with a model of the same sizes on its device, to the end.
     ///
     /// # Errors
     ///
-    /// If the state is not one of such a run, or an observer fails.
+    /// If the state is not one of such a run, or as [`Trainer::run`].
     pub fn resume(
         &self,
         checkpoint: &Checkpoint,
         model: Gpt2,
-        observer: &mut dyn Observer,
+        sink: &mut dyn Sink,
+        keeper: &mut dyn Keeper,
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
-        let state = TrainState::restore(checkpoint, model, self.optimizer(), self.config.order)?;
+        self.check(&model)?;
+        let mut state = TrainState::restore(checkpoint, model, self.optimizer(), self.run.order)?;
         let examples = self.train.examples().len();
         if state.permutation.len() != examples || state.permutation.iter().any(|&place| place >= examples) {
             let problem = format!("its order is one of {} examples, and there are {examples}", state.permutation.len());
             return Err(checkpoint.fault(problem).into());
         }
-        epochs::go_on(self, state, observer, stop)
+        state.model = self.trained.mark(state.model);
+        epochs::go_on(self, state, &mut Around { sink, keeper, stop })
     }
 
     fn optimizer(&self) -> Optimizer {
-        Optimizer::new(AdamW { betas: [self.config.beta_1, self.config.beta_2], eps: self.config.eps })
+        Optimizer::new(AdamW { betas: [self.optim.beta_1, self.optim.beta_2], eps: self.optim.eps })
     }
 
     fn measure(&self, sequences: bool) -> Measure {
-        Measure { batches: self.config.eval_batches, packing: self.config.packing(), sequences }
+        Measure { batches: self.run.eval_batches, packing: self.run.packing(), sequences }
     }
 
     fn order(&self) -> OrderStream {
-        OrderStream::new(self.config.order, self.config.seed)
+        OrderStream::new(self.run.order, self.run.seed)
     }
 
     /// Losses on the training and the validation part.
@@ -110,12 +154,12 @@ impl<'a> Trainer<'a> {
 
 impl Objective for Trainer<'_> {
     fn epochs(&self) -> usize {
-        self.config.epochs
+        self.run.epochs
     }
 
     /// Batches that make no whole update are left out.
     fn steps_per_epoch(&self) -> usize {
-        self.train.len() / self.config.grad_accum
+        self.train.len() / self.optim.grad_accum
     }
 
     fn steps(&self) -> usize {
@@ -127,29 +171,35 @@ impl Objective for Trainer<'_> {
     }
 
     fn stepping(&self) -> Stepping {
-        let config = self.config;
         // Dropout draws for every sequence: what they share would share its dropout too.
-        let prefix = config.prefix_sharing && config.dropout == 0.0;
-        Stepping {
-            max_norm: (config.max_grad_norm > 0.0).then_some(config.max_grad_norm),
-            packing: Packing { prefix, ..config.packing() },
+        let prefix = self.run.prefix_sharing && self.run.dropout == 0.0;
+        let max_norm = self.optim.max_grad_norm;
+        Stepping { max_norm: (max_norm > 0.0).then_some(max_norm), packing: Packing { prefix, ..self.run.packing() } }
+    }
+
+    fn rates(&self, step: usize, _name: &str, dimensions: usize) -> Rates {
+        let lr = self.optim.learning_rate(self.steps()).at(step);
+        let decays = self.optim.weight_decay_on == DecayOn::All || dimensions > 1;
+        Rates { lr, weight_decay: if decays { self.optim.weight_decay } else { 0.0 } }
+    }
+
+    fn groups(&self, step: usize) -> BTreeMap<String, f64> {
+        match self.optim.weight_decay_on {
+            DecayOn::All => BTreeMap::new(),
+            DecayOn::Matrices => [("matrices", 2), ("vectors", 1)]
+                .map(|(group, dimensions)| (group.to_owned(), self.rates(step, "", dimensions).lr))
+                .into(),
         }
     }
 
-    fn rates(&self, step: usize, _name: &str) -> Rates {
-        let lr = self.config.learning_rate(self.steps()).at(step);
-        Rates { lr, weight_decay: self.config.weight_decay }
-    }
-
     fn dropout_seed(&self) -> Option<u32> {
-        (self.config.dropout > 0.0).then_some(self.config.seed)
+        (self.run.dropout > 0.0).then_some(self.run.seed)
     }
 
     fn cadence(&self) -> Option<Cadence> {
-        let TrainConfig { checkpoint, checkpoint_every, checkpoint_minutes, keep_checkpoint, respond, .. } =
-            *self.config;
-        let at_the_end = respond || keep_checkpoint;
-        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds: 60.0 * checkpoint_minutes, at_the_end })
+        let LoopConfig { checkpoint, checkpoint_every, checkpoint_minutes, .. } = *self.run;
+        let (seconds, at_the_end) = (60.0 * checkpoint_minutes, self.stores_last);
+        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds, at_the_end })
     }
 
     fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize> {
@@ -157,7 +207,7 @@ impl Objective for Trainer<'_> {
     }
 
     fn batches(&self, permutation: &[usize], step: usize) -> Vec<Batch> {
-        let together = self.config.grad_accum;
+        let together = self.optim.grad_accum;
         (step * together..(step + 1) * together).map(|index| self.train.batch(permutation, index)).collect()
     }
 
@@ -170,20 +220,29 @@ impl Objective for Trainer<'_> {
     }
 
     fn losses(&self, step: usize, _: f64, model: &Gpt2, order: &mut OrderStream, stop: &AtomicBool) -> Evaluated {
-        if !step.is_multiple_of(self.config.eval_every) {
+        if !step.is_multiple_of(self.run.eval_every) {
             return Evaluated::Not;
         }
         self.evaluation(&model.valid(), order, stop)
     }
 
+    fn keeps_best(&self) -> bool {
+        self.run.keep_best
+    }
+
+    fn patience(&self) -> usize {
+        self.run.patience
+    }
+
     /// Greedy continuation of the first validation prompt, not stopped at end-of-text.
     fn sample(&self, model: &Gpt2, epoch: usize) -> Result<Option<Event>, TrainError> {
-        let Some(example) = self.data.examples(Part::Val).first().filter(|_| self.config.sample_tokens > 0) else {
+        let Some(example) = self.data.examples(Part::Val).first().filter(|_| self.run.sample_tokens > 0) else {
             return Ok(None);
         };
-        let encoder = self.config.encoder(self.tokenizer);
-        let mut ids = encoder.ids(&self.config.prompt_style.prompt(example))?;
-        let options = GenerateOptions::greedy(self.config.sample_tokens).within(self.tokenizer.vocab_size());
+        let config = self.data.config();
+        let encoder = config.encoder(self.tokenizer);
+        let mut ids = encoder.ids(&config.prompt_style.prompt(example))?;
+        let options = GenerateOptions::greedy(self.run.sample_tokens).within(self.tokenizer.vocab_size());
         ids.extend(model.generate(&ids, &options));
         let text = self.tokenizer.decode(&ids)?;
         Ok(Some(Event::Sample { epoch, ids, text }))
@@ -191,39 +250,18 @@ impl Objective for Trainer<'_> {
 
     /// On the batches that were measured before training. The order is a stream of its own, so that nothing else is
     /// shifted.
-    fn final_losses(&self, model: &Gpt2, stop: &AtomicBool) -> Option<Event> {
+    fn final_losses(&self, model: &Gpt2, steps: usize, stop: &AtomicBool) -> Option<Event> {
         let val = self.val.as_ref()?;
         let mut order = self.order();
         let go_on = || !stop.load(Ordering::Relaxed);
         let train = evaluate(model, &self.train, &mut order, self.measure(false), go_on)?;
         let val = evaluate(model, val, &mut order, self.measure(true), go_on)?;
         Some(Event::Final {
-            step: self.steps().saturating_sub(1),
+            step: steps.saturating_sub(1),
             train_loss: train.loss,
             val_loss: val.loss,
             val_token_loss: val.token_loss(),
             val_perplexity: val.token_loss().exp(),
         })
     }
-}
-
-/// What to do about a part that is too small, by the settings that made it.
-fn advised(fault: DataError, config: &TrainConfig) -> DataError {
-    let DataError::PartTooSmall { part, examples, total, needed, .. } = fault else { return fault };
-    let own = !config.train_data.is_empty();
-    let remedy = match (part, own) {
-        ("val", true) => "give it with --val-data, or go without evaluations with --no-eval".to_owned(),
-        ("val", false) => {
-            format!(
-                "give it a share of the {} in --split, add data, or go without evaluations with --no-eval",
-                config.split
-            )
-        }
-        _ => {
-            let limit = if config.train_limit > 0 { ", raise --train-limit" } else { "" };
-            let split = if own { String::new() } else { format!(", give it more of the {} in --split", config.split) };
-            format!("add data, lower --batch-size{limit}{split}")
-        }
-    };
-    DataError::PartTooSmall { part, examples, total, needed, remedy }
 }

@@ -5,7 +5,7 @@
 //! for this project. Generation is deterministic: it depends on the lists and
 //! on [`SEED`] alone, so the committed files can be checked against it.
 //!
-//! - [`sample_data`] draws the examples for `assets/sample-data.json`. A fact,
+//! - [`sample_data`] draws the examples for `crates/gptune/assets/sample-data.json`. A fact,
 //!   such as "hot is the opposite of cold", is asked about at most once, so no
 //!   test example is a near copy of a training example.
 //! - [`corpus()`] writes the text for pretraining a tiny model. It states every
@@ -99,7 +99,7 @@ pub fn check(examples: &[Example]) -> Result<()> {
     instructions::check(examples)
 }
 
-/// Writes examples the way `assets/sample-data.json` holds them: indented by
+/// Writes examples the way `crates/gptune/assets/sample-data.json` holds them: indented by
 /// four spaces, with a final line end.
 ///
 /// # Errors

@@ -26,10 +26,10 @@ fn sample_data_keeps_its_promises() {
 
 #[test]
 fn the_committed_file_is_what_the_lists_give() {
-    let committed = include_str!("../../../assets/sample-data.json");
+    let committed = include_str!("../../../crates/gptune/assets/sample-data.json");
     assert!(
         to_json(&sample_data().unwrap()).unwrap() == committed,
-        "assets/sample-data.json is out of date; generate it again"
+        "crates/gptune/assets/sample-data.json is out of date; generate it again"
     );
     let read: Vec<Example> = serde_json::from_str(committed).unwrap();
     check(&read).unwrap();
@@ -73,7 +73,8 @@ fn the_corpus_states_every_fact() {
 #[test]
 fn paraphrases_were_never_trained_on() {
     let read = |name: &str| -> Vec<Example> {
-        serde_json::from_slice(&std::fs::read(crate::cargo::root().join("assets").join(name)).unwrap()).unwrap()
+        serde_json::from_slice(&std::fs::read(crate::cargo::root().join("crates/gptune/assets").join(name)).unwrap())
+            .unwrap()
     };
     let (data, paraphrases) = (read("sample-data.json"), read("paraphrases.json"));
     assert_eq!(paraphrases.len(), 30);

@@ -23,7 +23,7 @@ fn hard_strings_get_tiktokens_ids_and_come_back() {
 fn every_sample_example_gets_tiktokens_ids() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let reference = tiktoken_rs::r50k_base().unwrap();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/sample-data.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../gptune/assets/sample-data.json");
     let dataset = Dataset::read(path.as_ref()).unwrap();
     assert_eq!(dataset.examples.len(), 1100);
     for example in &dataset.examples {

@@ -115,6 +115,7 @@ fn losses_that_are_no_numbers_are_named_and_not_drawn() {
             lr: 5e-5,
             tokens: 1,
             padded_tokens: 1,
+            groups: std::collections::BTreeMap::new(),
             seconds: 1.0,
             grad_norm: None,
             loss_scale: None,

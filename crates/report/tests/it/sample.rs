@@ -9,7 +9,7 @@ pub(crate) const EVALUATIONS: usize = 47;
 pub(crate) const ANSWERS: usize = 110;
 
 pub(crate) fn report() -> RunReport {
-    let entries: Vec<Value> = serde_json::from_str(include_str!("../../../../assets/sample-data.json")).unwrap();
+    let entries: Vec<Value> = serde_json::from_str(include_str!("../../../gptune/assets/sample-data.json")).unwrap();
     let (train, test) = (935, ANSWERS);
     let answers = answers(&entries[train..train + test]);
     RunReport {
@@ -60,6 +60,7 @@ fn events() -> Vec<Event> {
             step,
             loss,
             lr: 5e-5,
+            groups: std::collections::BTreeMap::new(),
             tokens,
             padded_tokens,
             seconds: 0.9 + 0.2 * noise,
@@ -83,7 +84,13 @@ fn events() -> Vec<Event> {
             events.push(Event::Sample { epoch, ids: vec![21106, 318], text });
         }
     }
-    events.push(Event::End { seconds: 251.8, peak_memory_bytes: Some(2_640_000_000), interrupted: false });
+    events.push(Event::End {
+        seconds: 251.8,
+        peak_memory_bytes: Some(2_640_000_000),
+        interrupted: false,
+        out_of_patience: false,
+        problem: None,
+    });
     events
 }
 

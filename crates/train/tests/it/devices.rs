@@ -34,7 +34,7 @@ fn train(device: &Device, steps: u32) -> (Vec<f64>, Vec<u32>) {
         let loss = model.loss(&Supervised::mean(&sequences, true).unwrap());
         losses.push(f64::from(loss.clone().into_scalar::<f32>()));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.apply(model, gradients, &|_| Rates { lr: 1e-3, weight_decay: 0.1 }, 1.0);
+        model = optimizer.apply(model, gradients, &|_, _| Rates { lr: 1e-3, weight_decay: 0.1 }, 1.0);
     }
     (losses, model.valid().generate(&[7, 9, 11], &GenerateOptions::greedy(12)))
 }

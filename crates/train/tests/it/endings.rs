@@ -1,6 +1,6 @@
 use gptune_data::Order;
 use gptune_run::Event;
-use gptune_train::{Ending, NotFinite, TrainConfig};
+use gptune_train::{Ending, NotFinite};
 
 use crate::world;
 
@@ -19,7 +19,11 @@ fn a_request_to_stop_finishes_the_step_and_keeps_the_model() {
 
 #[test]
 fn every_epoch_keeps_its_model() {
-    let config = TrainConfig { eval: false, sample_tokens: 0, train_limit: 24, ..world::config() };
+    let config = world::config().with(|s| {
+        s.run.eval = false;
+        s.run.sample_tokens = 0;
+        s.data.train_limit = 24;
+    });
     let (outcome, recorder) = world::run(&config, None);
     assert_eq!((outcome.ending, outcome.steps), (Ending::Completed, 6));
     assert_eq!(recorder.kept, [(0, true), (3, true), (6, true)]);
@@ -31,7 +35,10 @@ fn a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_model() {
     // A step this large leaves no finite activation. It shows in the evaluation after it or, without
     // one, in the next step.
     for (eval, what) in [(true, NotFinite::Evaluation(0)), (false, NotFinite::Step(1))] {
-        let config = TrainConfig { lr: 1e30, eval, ..world::config() };
+        let config = world::config().with(|s| {
+            s.optim.lr = 1e30;
+            s.run.eval = eval;
+        });
         let (outcome, recorder) = world::run(&config, None);
         assert_eq!(outcome.ending, Ending::NotFinite(what));
         assert_eq!(recorder.kept, [(0, true)], "the model before the step that broke it");
@@ -47,8 +54,14 @@ fn an_update_that_breaks_the_model_is_found_even_if_no_loss_follows() {
     // last step of an epoch.
     for lr in [1e30, 1e38] {
         for (max_steps, epochs, train_limit) in [(1, 1, 0), (0, 2, 8)] {
-            let config =
-                TrainConfig { lr, eval: false, sample_tokens: 0, max_steps, epochs, train_limit, ..world::config() };
+            let config = world::config().with(|s| {
+                s.optim.lr = lr;
+                s.run.eval = false;
+                s.run.sample_tokens = 0;
+                s.run.max_steps = max_steps;
+                s.run.epochs = epochs;
+                s.data.train_limit = train_limit;
+            });
             let (outcome, recorder) = world::run(&config, None);
             assert_eq!(outcome.ending, Ending::NotFinite(NotFinite::Model(0)));
             assert_eq!(recorder.kept, [(0, true)]);
@@ -59,7 +72,12 @@ fn an_update_that_breaks_the_model_is_found_even_if_no_loss_follows() {
 #[test]
 fn the_shuffled_order_does_not_depend_on_evaluations() {
     let losses = |eval| {
-        let config = TrainConfig { eval, order: Order::Shuffle, max_steps: 30, sample_tokens: 0, ..world::config() };
+        let config = world::config().with(|s| {
+            s.run.eval = eval;
+            s.run.order = Order::Shuffle;
+            s.run.max_steps = 30;
+            s.run.sample_tokens = 0;
+        });
         let (_, recorder) = world::run(&config, None);
         let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(loss.to_bits()) } else { None };
         recorder.events.iter().filter_map(loss).collect::<Vec<_>>()
@@ -70,7 +88,7 @@ fn the_shuffled_order_does_not_depend_on_evaluations() {
 
 #[test]
 fn two_runs_are_equal_bit_by_bit() {
-    let config = TrainConfig { max_steps: 6, ..world::config() };
+    let config = world::config().with(|s| s.run.max_steps = 6);
     let losses = || {
         let (_, recorder) = world::run(&config, None);
         let loss = |event: &Event| match event {
@@ -84,7 +102,7 @@ fn two_runs_are_equal_bit_by_bit() {
 }
 
 /// Losses of the steps of a run.
-fn step_losses(config: &gptune_train::TrainConfig) -> Vec<f64> {
+fn step_losses(config: &world::Settings) -> Vec<f64> {
     let (_, recorder) = world::run(config, None);
     let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(*loss) } else { None };
     recorder.events.iter().filter_map(loss).collect()
@@ -92,8 +110,14 @@ fn step_losses(config: &gptune_train::TrainConfig) -> Vec<f64> {
 
 #[test]
 fn two_batches_of_four_train_as_one_of_eight() {
-    let whole = gptune_train::TrainConfig { max_steps: 6, eval: false, ..world::config() };
-    let halves = gptune_train::TrainConfig { batch_size: whole.batch_size / 2, grad_accum: 2, ..whole.clone() };
+    let whole = world::config().with(|s| {
+        s.run.max_steps = 6;
+        s.run.eval = false;
+    });
+    let halves = whole.clone().with(|s| {
+        s.data.batch_size = whole.data.batch_size / 2;
+        s.optim.grad_accum = 2;
+    });
     let (whole, halves) = (step_losses(&whole), step_losses(&halves));
     assert_eq!(whole.len(), 6);
     for (a, b) in whole.iter().zip(&halves) {
@@ -103,12 +127,15 @@ fn two_batches_of_four_train_as_one_of_eight() {
 
 #[test]
 fn clipping_matters_only_when_gradients_are_long() {
-    let config = gptune_train::TrainConfig { max_steps: 6, eval: false, ..world::config() };
+    let config = world::config().with(|s| {
+        s.run.max_steps = 6;
+        s.run.eval = false;
+    });
     let free = step_losses(&config);
-    let loose = step_losses(&gptune_train::TrainConfig { max_grad_norm: 1e6, ..config.clone() });
+    let loose = step_losses(&config.clone().with(|s| s.optim.max_grad_norm = 1e6));
     assert_eq!(free, loose);
     // AdamW does not see a constant factor, but one that changes from step to step.
-    let tight = step_losses(&gptune_train::TrainConfig { max_grad_norm: 1e-3, ..config });
+    let tight = step_losses(&config.with(|s| s.optim.max_grad_norm = 1e-3));
     assert_ne!(free, tight);
     assert_eq!(free[0], tight[0]);
 }
@@ -116,8 +143,12 @@ fn clipping_matters_only_when_gradients_are_long() {
 #[test]
 fn dropout_is_drawn_for_each_sequence_whatever_they_share() {
     let losses = |prefix_sharing, dropout| {
-        let config =
-            gptune_train::TrainConfig { max_steps: 3, eval: false, dropout, prefix_sharing, ..world::config() };
+        let config = world::config().with(|s| {
+            s.run.max_steps = 3;
+            s.run.eval = false;
+            s.run.dropout = dropout;
+            s.run.prefix_sharing = prefix_sharing;
+        });
         let bits = |loss: f64| loss.to_bits();
         world::device().autodiff().seed(7);
         step_losses_with_dropout(&config).into_iter().map(bits).collect::<Vec<_>>()
@@ -128,7 +159,7 @@ fn dropout_is_drawn_for_each_sequence_whatever_they_share() {
 }
 
 /// Losses of the steps of a run whose model drops out.
-fn step_losses_with_dropout(config: &gptune_train::TrainConfig) -> Vec<f64> {
+fn step_losses_with_dropout(config: &world::Settings) -> Vec<f64> {
     let (_, recorder) = world::run_dropping(config);
     let loss = |event: &Event| if let Event::Step { loss, .. } = event { Some(*loss) } else { None };
     recorder.events.iter().filter_map(loss).collect()
@@ -136,7 +167,7 @@ fn step_losses_with_dropout(config: &gptune_train::TrainConfig) -> Vec<f64> {
 
 #[test]
 fn the_evaluation_after_the_last_step_shifts_nothing() {
-    let config = TrainConfig { max_steps: 7, ..world::config() };
+    let config = world::config().with(|s| s.run.max_steps = 7);
     let (_, recorder) = world::run(&config, None);
     let last: Vec<&Event> = recorder.events.iter().filter(|event| matches!(event, Event::Final { .. })).collect();
     let [Event::Final { step: 6, train_loss, val_loss, val_token_loss, val_perplexity }] = last[..] else {

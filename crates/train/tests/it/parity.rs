@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 
 use gptune_run::Event;
-use gptune_train::TrainConfig;
 use serde::Deserialize;
 
 use crate::world;
@@ -34,7 +33,7 @@ fn assert_close(what: &str, got: &[f64], want: &[f64]) {
     }
 }
 
-fn compare(name: &str, config: &TrainConfig) {
+fn compare(name: &str, config: &world::Settings) {
     let reference: Reference = serde_json::from_str(include_str!("../fixtures/reference.json")).unwrap();
     let want = &reference.runs[name];
     let (_, recorder) = world::run(config, None);
@@ -70,12 +69,24 @@ fn two_epochs_of_the_books_method_are_pytorchs() {
 
 #[test]
 fn masked_instructions_are_pytorchs() {
-    compare("masked", &TrainConfig { mask_instructions: true, max_steps: 12, ..world::config() });
+    compare(
+        "masked",
+        &world::config().with(|s| {
+            s.data.mask_instructions = true;
+            s.run.max_steps = 12;
+        }),
+    );
 }
 
 #[test]
 fn a_tied_head_is_pytorchs() {
-    compare("tied", &TrainConfig { tie_head: true, max_steps: 12, ..world::config() });
+    compare(
+        "tied",
+        &world::config().with(|s| {
+            s.tie_head = true;
+            s.run.max_steps = 12;
+        }),
+    );
 }
 
 #[test]
@@ -83,11 +94,23 @@ fn clipped_gradients_are_pytorchs() {
     let reference: Reference = serde_json::from_str(include_str!("../fixtures/reference.json")).unwrap();
     let norms = &reference.runs["clipped"].norms;
     assert!(norms.iter().any(|norm| *norm > 1.0) && norms.iter().any(|norm| *norm < 1.0), "both matter: {norms:?}");
-    compare("clipped", &TrainConfig { max_grad_norm: 1.0, max_steps: 12, ..world::config() });
+    compare(
+        "clipped",
+        &world::config().with(|s| {
+            s.optim.max_grad_norm = 1.0;
+            s.run.max_steps = 12;
+        }),
+    );
 }
 
 #[test]
 fn an_evaluation_of_all_batches_is_pytorchs() {
     // 23 batches of about 500 tokens, of which 4096 are computed at once.
-    compare("everything", &TrainConfig { eval_batches: 0, max_steps: 1, ..world::config() });
+    compare(
+        "everything",
+        &world::config().with(|s| {
+            s.run.eval_batches = 0;
+            s.run.max_steps = 1;
+        }),
+    );
 }

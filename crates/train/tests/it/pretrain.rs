@@ -3,23 +3,28 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 use gptune_data::Tokenizer;
 use gptune_model::Gpt2;
-use gptune_run::Event;
-use gptune_train::{Ending, Observer, PretrainConfig, TextBlocks, TrainError, pretrain};
+use gptune_run::{Event, RunError, Sink};
+use gptune_train::{Ending, Keeper, PretrainConfig, TextBlocks, TrainError, pretrain};
 
 use crate::world;
 
-struct Losses(Vec<f64>, usize);
+struct Losses(Vec<f64>);
 
-impl Observer for Losses {
-    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+impl Sink for Losses {
+    fn event(&mut self, event: &Event) -> Result<(), RunError> {
         if let Event::Step { loss, .. } = event {
             self.0.push(*loss);
         }
         Ok(())
     }
+}
 
+/// Steps of the model that was kept last.
+struct Steps(usize);
+
+impl Keeper for Steps {
     fn keep(&mut self, _: &Gpt2, steps: usize) -> Result<(), TrainError> {
-        self.1 = steps;
+        self.0 = steps;
         Ok(())
     }
 }
@@ -31,29 +36,17 @@ fn a_model_learns_a_repetitive_text_from_nothing() {
     let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap();
     let config =
         PretrainConfig { batch_size: 4, steps: 30, lr: 1e-2, warmup: 3, weight_decay: 0.0, seed: 1, eval_every: 10 };
-    let mut losses = Losses(Vec::new(), 0);
+    let mut losses = Losses(Vec::new());
+    let mut steps = Steps(0);
     let device = Device::flex().autodiff();
     let stop = AtomicBool::new(false);
-    let outcome = pretrain(&world::model_config(true), &text, &config, &device, &mut losses, &stop).unwrap();
-    assert_eq!((outcome.ending, outcome.steps, losses.1), (Ending::Completed, 30, 30));
+    let outcome =
+        pretrain(&world::model_config(true), &text, &config, &device, &mut losses, &mut steps, &stop).unwrap();
+    assert_eq!((outcome.ending, outcome.steps, steps.0), (Ending::Completed, 30, 30));
     let losses = losses.0;
     // About ln(50257) = 10.8 at first.
     assert!((losses[0] - 10.8).abs() < 0.1, "{}", losses[0]);
     assert!(losses[29] < losses[0] - 3.0, "{losses:?}");
-}
-
-/// The model before and after.
-struct Models(Vec<Gpt2>);
-
-impl Observer for Models {
-    fn event(&mut self, _: &Event) -> Result<(), TrainError> {
-        Ok(())
-    }
-
-    fn keep(&mut self, model: &Gpt2, _: usize) -> Result<(), TrainError> {
-        self.0.push(model.clone());
-        Ok(())
-    }
 }
 
 /// Adam's first step moves a parameter by the learning rate, whatever its gradient (Kingma and Ba, 2015, section 2.1).
@@ -67,9 +60,9 @@ fn the_first_step_moves_parameters_by_its_learning_rate() {
             PretrainConfig { batch_size: 4, steps: 1, lr: 1e-2, warmup, weight_decay: 0.0, seed: 1, eval_every: 10 };
         assert!((config.learning_rate(0) - lr).abs() < 1e-12);
         let device = Device::flex().autodiff();
-        let mut models = Models(Vec::new());
         let stop = AtomicBool::new(false);
-        let outcome = pretrain(&world::model_config(true), &text, &config, &device, &mut models, &stop).unwrap();
+        let outcome =
+            pretrain(&world::model_config(true), &text, &config, &device, &mut Vec::new(), &mut (), &stop).unwrap();
         assert_eq!(outcome.steps, 1);
         // The biases are zeros before.
         let bias = outcome.model.h[0].mlp.c_fc.bias.val().into_data().try_to_vec::<f32>().unwrap();

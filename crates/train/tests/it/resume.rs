@@ -1,15 +1,25 @@
 use gptune_data::Order;
-use gptune_train::TrainConfig;
 
 use crate::world;
 
 #[test]
 fn a_run_in_pieces_is_the_run_in_one() {
-    let plain = TrainConfig { max_steps: 40, eval_every: 3, ..world::config() };
+    let plain = world::config().with(|s| {
+        s.run.max_steps = 40;
+        s.run.eval_every = 3;
+    });
     let configs = [
         plain.clone(),
-        TrainConfig { order: Order::Length, max_grad_norm: 0.5, ..plain.clone() },
-        TrainConfig { order: Order::Shuffle, dropout: 0.1, batch_size: 4, grad_accum: 2, ..plain },
+        plain.clone().with(|s| {
+            s.run.order = Order::Length;
+            s.optim.max_grad_norm = 0.5;
+        }),
+        plain.with(|s| {
+            s.run.order = Order::Shuffle;
+            s.run.dropout = 0.1;
+            s.data.batch_size = 4;
+            s.optim.grad_accum = 2;
+        }),
     ];
     for config in configs {
         let (events, weights) = world::run_in_pieces(&config, &[]);

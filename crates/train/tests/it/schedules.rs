@@ -1,4 +1,4 @@
-use gptune_train::{LearningRate, TrainConfig};
+use gptune_train::{LearningRate, OptimConfig};
 use serde_json::Value;
 
 /// What transformers' schedulers give, by `fixtures/schedules.py`.
@@ -25,10 +25,10 @@ fn learning_rates_are_those_of_transformers() {
 
 #[test]
 fn a_warm_up_is_steps_or_a_share_of_them() {
-    let warmup = |warmup, steps| TrainConfig { warmup, ..TrainConfig::default() }.learning_rate(steps).warmup;
+    let warmup = |warmup, steps| OptimConfig { warmup, ..OptimConfig::default() }.learning_rate(steps).warmup;
     assert_eq!([warmup(0.0, 50), warmup(7.0, 50), warmup(0.1, 50), warmup(0.03, 50)], [0, 7, 5, 2]);
-    let fault = |config: TrainConfig| config.validate().unwrap_err().to_string();
-    assert!(fault(TrainConfig { warmup: 2.5, ..TrainConfig::default() }).contains("'warmup'"));
-    assert!(fault(TrainConfig { min_lr: 1e-6, ..TrainConfig::default() }).contains("choose another --schedule"));
-    assert!(fault(TrainConfig { min_lr: 1.0, ..TrainConfig::default() }).contains("above the learning rate"));
+    let fault = |config: OptimConfig| config.validate().unwrap_err().to_string();
+    assert!(fault(OptimConfig { warmup: 2.5, ..OptimConfig::default() }).contains("'warmup'"));
+    assert!(fault(OptimConfig { min_lr: 1e-6, ..OptimConfig::default() }).contains("choose another --schedule"));
+    assert!(fault(OptimConfig { min_lr: 1.0, ..OptimConfig::default() }).contains("above the learning rate"));
 }

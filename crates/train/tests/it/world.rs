@@ -11,10 +11,10 @@ use std::{
 use burn::tensor::Device;
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_run::{Checkpoint, Event, RunFolder, read_events};
+use gptune_run::{Best, Checkpoint, Event, RunError, RunFolder, Sink, read_events};
 use gptune_train::{
-    Ending, ModelInput, Observer, Outcome, Prepared, Source, TrainConfig, TrainError, TrainState, Trainer,
-    formula_weights,
+    DataConfig, Ending, Keeper, LoopConfig, ModelInput, OptimConfig, Outcome, Prepared, Source, TrainError, TrainState,
+    Trainer, formula_weights,
 };
 
 /// The sizes that `fixtures/reference.py` uses.
@@ -41,9 +41,29 @@ pub(crate) fn model(tied: bool) -> Gpt2 {
     formula_weights(Gpt2::init(&model_config(tied), &device().autodiff()))
 }
 
+/// All that a test may set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub data: DataConfig,
+    pub optim: OptimConfig,
+    pub run: LoopConfig,
+    pub tie_head: bool,
+}
+
+impl Settings {
+    /// The same but for what `change` changes.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
 /// The settings that `fixtures/reference.py` uses.
-pub(crate) fn config() -> TrainConfig {
-    TrainConfig { lr: 1e-3, max_length: 256, ..TrainConfig::default() }
+pub(crate) fn config() -> Settings {
+    Settings::default().with(|s| {
+        s.optim.lr = 1e-3;
+        s.data.max_length = 256;
+    })
 }
 
 pub(crate) fn dataset() -> Dataset {
@@ -51,66 +71,79 @@ pub(crate) fn dataset() -> Dataset {
     Dataset::read(&path).unwrap()
 }
 
-/// Remembers events and kept models, and asks to stop after a step.
+/// Remembers events and kept models.
+#[derive(Default)]
 pub(crate) struct Recorder {
     pub events: Vec<Event>,
     /// Updates of each kept model, and whether all numbers of its embedding were finite.
     pub kept: Vec<(usize, bool)>,
-    stop_after: Option<usize>,
-    stop: Arc<AtomicBool>,
+    /// The best models.
+    pub best: Vec<Best>,
 }
 
-impl Observer for Recorder {
-    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
-        if matches!(event, Event::Step { step, .. } if Some(*step) == self.stop_after) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        self.events.push(event.clone());
-        Ok(())
-    }
-
+impl Keeper for Recorder {
     fn keep(&mut self, model: &Gpt2, steps: usize) -> Result<(), TrainError> {
         let weight = model.wte.weight.val().into_data().try_to_vec::<f32>().unwrap();
         self.kept.push((steps, weight.iter().all(|x| x.is_finite())));
         Ok(())
     }
+
+    fn keep_best(&mut self, _: &Gpt2, best: Best) -> Result<(), TrainError> {
+        self.best.push(best);
+        Ok(())
+    }
+}
+
+/// Remembers events, and asks to stop after a step.
+struct Listener {
+    events: Vec<Event>,
+    stop_after: Option<usize>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Sink for Listener {
+    fn event(&mut self, event: &Event) -> Result<(), RunError> {
+        if matches!(event, Event::Step { step, .. } if Some(*step) == self.stop_after) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.events.event(event)
+    }
 }
 
 /// Runs the loop on the model of the formula, and asks it to stop after a step if one is given.
-pub(crate) fn run(config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
+pub(crate) fn run(config: &Settings, stop_after: Option<usize>) -> (Outcome, Recorder) {
     run_on(model(config.tie_head), config, stop_after)
 }
 
 /// The same on a model with the configuration's dropout.
-pub(crate) fn run_dropping(config: &TrainConfig) -> (Outcome, Recorder) {
-    let sizes = Gpt2Config { dropout: config.dropout, ..model_config(config.tie_head) };
+pub(crate) fn run_dropping(config: &Settings) -> (Outcome, Recorder) {
+    let sizes = Gpt2Config { dropout: config.run.dropout, ..model_config(config.tie_head) };
     run_on(formula_weights(Gpt2::init(&sizes, &device().autodiff())), config, None)
 }
 
 /// Runs the loop on the model of the formula in a folder, broken off after each of these steps and gone on with from what
 /// was stored: the events without times, and the embedding at the end.
-pub(crate) fn run_in_pieces(config: &TrainConfig, stops: &[usize]) -> (Vec<Event>, Vec<f32>) {
+pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> (Vec<Event>, Vec<f32>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length, prompts_only: false };
-    let data = Prepared::new(Source::Whole(dataset()), target, config, |_| ()).unwrap();
-    let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
-    let sizes = Gpt2Config { dropout: config.dropout, ..model_config(config.tie_head) };
+    let target =
+        ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
+    let data = Prepared::new(Source::Whole(dataset()), target, &config.data, |_| ()).unwrap();
+    let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer).unwrap();
+    let sizes = Gpt2Config { dropout: config.run.dropout, ..model_config(config.tie_head) };
     let mut outcome = None;
     for stop_after in stops.iter().copied().map(Some).chain([None]) {
         let model = Gpt2::init(&sizes, &device().autodiff());
         let stop = AtomicBool::new(false);
-        let keep = |run| Keeper { run, stop_after, stop: &stop };
+        let folder = match Checkpoint::open(&path).unwrap() {
+            None => RunFolder::create(&path, "").unwrap(),
+            Some(checkpoint) => RunFolder::reopen(&path, checkpoint.metrics_bytes()).unwrap(),
+        };
+        let mut sink = Writer { run: &folder, stop_after, stop: &stop };
         let ended = match Checkpoint::open(&path).unwrap() {
-            None => {
-                let mut keeper = keep(RunFolder::create(&path, "").unwrap());
-                trainer.run(formula_weights(model), &mut keeper, &stop).unwrap()
-            }
-            Some(checkpoint) => {
-                let mut keeper = keep(RunFolder::reopen(&path, checkpoint.metrics_bytes()).unwrap());
-                trainer.resume(&checkpoint, model, &mut keeper, &stop).unwrap()
-            }
+            None => trainer.run(formula_weights(model), &mut sink, &mut States(&folder), &stop).unwrap(),
+            Some(checkpoint) => trainer.resume(&checkpoint, model, &mut sink, &mut States(&folder), &stop).unwrap(),
         };
         assert_eq!(ended.ending, if stop_after.is_some() { Ending::Interrupted } else { Ending::Completed });
         outcome = Some(ended);
@@ -127,37 +160,44 @@ pub(crate) fn run_in_pieces(config: &TrainConfig, stops: &[usize]) -> (Vec<Event
     (events, outcome.model.wte.weight.val().into_data().try_to_vec().unwrap())
 }
 
-/// Writes events and states into a run's folder, and asks to stop after a step.
-struct Keeper<'a> {
-    run: RunFolder,
+/// Writes events into a run's folder, and asks to stop after a step.
+struct Writer<'a> {
+    run: &'a RunFolder,
     stop_after: Option<usize>,
     stop: &'a AtomicBool,
 }
 
-impl Observer for Keeper<'_> {
-    fn event(&mut self, event: &Event) -> Result<(), TrainError> {
+impl Sink for Writer<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), RunError> {
         if matches!(event, Event::Step { step, .. } if Some(*step) == self.stop_after) {
             self.stop.store(true, Ordering::Relaxed);
         }
-        Ok(self.run.append(event)?)
+        self.run.append(event)
     }
+}
 
+/// Stores states in a run's folder.
+struct States<'a>(&'a RunFolder);
+
+impl Keeper for States<'_> {
     fn keep(&mut self, _: &Gpt2, _: usize) -> Result<(), TrainError> {
         Ok(())
     }
 
     fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {
-        Ok(self.run.store(&state.progress(), &serde_json::Value::Null, state.tensors())?)
+        Ok(self.0.store(&state.progress(), &serde_json::Value::Null, state.tensors())?)
     }
 }
 
-fn run_on(model: Gpt2, config: &TrainConfig, stop_after: Option<usize>) -> (Outcome, Recorder) {
+fn run_on(model: Gpt2, config: &Settings, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let target = ModelInput { tokenizer: &tokenizer, padding: None, context: config.max_length, prompts_only: false };
-    let data = Prepared::new(Source::Whole(dataset()), target, config, |_| ()).unwrap();
-    let trainer = Trainer::new(config, &data, &tokenizer).unwrap();
+    let target =
+        ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
+    let data = Prepared::new(Source::Whole(dataset()), target, &config.data, |_| ()).unwrap();
+    let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let mut recorder = Recorder { events: Vec::new(), kept: Vec::new(), stop_after, stop: stop.clone() };
-    let outcome = trainer.run(model, &mut recorder, &stop).unwrap();
-    (outcome, recorder)
+    let mut listener = Listener { events: Vec::new(), stop_after, stop: stop.clone() };
+    let mut recorder = Recorder::default();
+    let outcome = trainer.run(model, &mut listener, &mut recorder, &stop).unwrap();
+    (outcome, Recorder { events: listener.events, ..recorder })
 }

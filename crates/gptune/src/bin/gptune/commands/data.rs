@@ -1,0 +1,59 @@
+use anyhow::Result;
+use gptune::{RunConfig, model, tell_left_out};
+use gptune_data::{OrderStream, Tokenizer};
+use gptune_train::{ModelInput, Prepared};
+
+use super::{batch_config, choose_data, open_data, print_json};
+use crate::{
+    args::{BatchesArgs, DataArgs, DataCommand},
+    console::{self, Plain, print_line},
+};
+
+pub(crate) fn run(args: &DataArgs) -> Result<()> {
+    match &args.command {
+        DataCommand::Batches(args) => batches(args),
+    }
+}
+
+fn batches(args: &BatchesArgs) -> Result<()> {
+    let opened = args.model.as_deref().map(|model| model::open_model(model, &Plain)).transpose()?;
+    let (tokenizer, padding, config, context, fingerprint) = if let Some(opened) = opened {
+        let style = opened.style(args.prompt_style, &Plain);
+        let context = opened.folder.config.n_positions;
+        let chosen = choose_data(Some(&args.data), &opened.about, style, context, args.force)?;
+        let config = batch_config(&args.batch, chosen.config, context)?;
+        (opened.tokenizer, opened.special.pad, config, context, chosen.fingerprint)
+    } else {
+        let style = args.prompt_style.unwrap_or_default();
+        let mut config = RunConfig::default();
+        config.source.data.clone_from(&args.data);
+        config.data.prompt_style = style;
+        let config = batch_config(&args.batch, config, usize::MAX)?;
+        // There is no model: the context is that of every released one, or what was asked for.
+        let context = config.data.max_length.max(1024);
+        (Tokenizer::gpt2()?, None, config, context, None)
+    };
+    let (source, _) = open_data(&config, false, fingerprint.as_deref())?;
+    let bar = console::bar(0, "examples");
+    let target = ModelInput { tokenizer: &tokenizer, padding, context, prompts_only: false };
+    let data = Prepared::new(source, target, &config.data, |n| bar.inc(n))?;
+    bar.finish_and_clear();
+    tell_left_out(&data.left_out, &Plain);
+    let loader = data.loader(args.split)?;
+    console::tell_cut(&loader, config.data.max_length);
+    let mut order = OrderStream::new(config.run.order, config.run.seed);
+    let batches: Vec<_> = loader.iter(&mut order).take(args.limit.unwrap_or(usize::MAX)).collect();
+    if args.json {
+        return print_json(&batches);
+    }
+    for (index, batch) in batches.iter().enumerate() {
+        print_line(format_args!(
+            "batch {index}: {} x {}, {} tokens of its own, {} targets",
+            batch.rows,
+            batch.width,
+            batch.tokens,
+            batch.target_tokens()
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! What is kept of a run while it goes on.
+
+use gptune_model::{Gpt2, Gpt2Config};
+use gptune_run::{Best, Event, RunError, RunFolder, Sink};
+use gptune_train::{Keeper, TrainError, TrainState};
+use gptune_weights::Precision;
+use serde_json::Value;
+
+use crate::{
+    Voice,
+    folder::{Belongings, write_folder},
+};
+
+/// Takes note of what happens, in the run's folder and for whoever listens.
+pub(super) struct Told<'a> {
+    pub run: &'a RunFolder,
+    pub voice: &'a dyn Voice,
+    pub events: Vec<Event>,
+    pub book_losses: Option<[f64; 2]>,
+}
+
+impl Sink for Told<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), RunError> {
+        self.run.append(event)?;
+        self.voice.event(event);
+        if let (Event::Initial { .. }, Some([train, val])) = (event, self.book_losses) {
+            self.voice.say(&format!("The book's PyTorch prints: Train loss {train:.3}, Val loss {val:.3}\n"));
+        }
+        self.events.event(event)
+    }
+}
+
+/// Keeps models and states in the run's folder.
+pub(super) struct States<'a> {
+    pub run: &'a RunFolder,
+    pub voice: &'a dyn Voice,
+    /// What is stored beside the state of the training.
+    pub program: Value,
+    pub model_config: Gpt2Config,
+    pub kept: Belongings<'a>,
+}
+
+impl States<'_> {
+    fn write(&self, model: &Gpt2, name: &str) -> Result<(), TrainError> {
+        // Dropout belongs to the run, not to the model that comes out of it.
+        let config = Gpt2Config { dropout: 0.0, ..self.model_config.clone() };
+        write_folder(model, &config, self.kept, &self.run.join(name), Precision::F32)
+            .map_err(|error| TrainError::Keeper(error.into()))
+    }
+}
+
+impl Keeper for States<'_> {
+    fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
+        self.write(model, "model")
+    }
+
+    fn keep_best(&mut self, model: &Gpt2, _: Best) -> Result<(), TrainError> {
+        self.write(model, "best")
+    }
+
+    fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {
+        if let Err(error) = self.run.store(&state.progress(), &self.program, state.tensors()) {
+            self.voice.note(&format!("Note: {error}; the run goes on, and what was stored before stays"));
+        }
+        Ok(())
+    }
+}
