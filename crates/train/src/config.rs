@@ -302,6 +302,12 @@ impl OptimConfig {
         Ok(())
     }
 
+    /// Whether weight decay is on a parameter of this many dimensions.
+    #[must_use]
+    pub fn decays(&self, dimensions: usize) -> bool {
+        self.weight_decay_on == DecayOn::All || dimensions > 1
+    }
+
     /// The learning rate of each step of a run of this many.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of steps from 0 up

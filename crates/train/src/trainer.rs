@@ -179,8 +179,8 @@ impl Objective for Trainer<'_> {
 
     fn rates(&self, step: usize, _name: &str, dimensions: usize) -> Rates {
         let lr = self.optim.learning_rate(self.steps()).at(step);
-        let decays = self.optim.weight_decay_on == DecayOn::All || dimensions > 1;
-        Rates { lr, weight_decay: if decays { self.optim.weight_decay } else { 0.0 } }
+        let weight_decay = if self.optim.decays(dimensions) { self.optim.weight_decay } else { 0.0 };
+        Rates { lr, weight_decay }
     }
 
     fn groups(&self, step: usize) -> BTreeMap<String, f64> {

@@ -2,8 +2,10 @@
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod best;
 mod devices;
 mod endings;
+mod groups;
 mod parity;
 mod pretrain;
 mod respond;

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use gptune_run::Event;
+use gptune_train::{DecayOn, Schedule};
 use serde::Deserialize;
 
 use crate::world;
@@ -99,6 +100,40 @@ fn clipped_gradients_are_pytorchs() {
         &world::config().with(|s| {
             s.optim.max_grad_norm = 1.0;
             s.run.max_steps = 12;
+        }),
+    );
+}
+
+#[test]
+fn groups_of_parameters_and_a_schedule_are_pytorchs() {
+    let config = world::config().with(|s| {
+        s.run.max_steps = 12;
+        s.optim.weight_decay = 50.0;
+        s.optim.weight_decay_on = DecayOn::Matrices;
+        s.optim.schedule = Schedule::Cosine;
+        s.optim.warmup = 3.0;
+    });
+    compare("groups", &config);
+}
+
+#[test]
+fn frozen_parameters_are_pytorchs() {
+    let patterns = |patterns: &[&str]| patterns.iter().map(|&pattern| pattern.to_owned()).collect::<Vec<_>>();
+    compare(
+        "frozen",
+        &world::config().with(|s| {
+            s.run.max_steps = 12;
+            s.optim.weight_decay = 10.0;
+            s.optim.train_only = patterns(&["h.*.mlp", "ln_f"]);
+        }),
+    );
+    // The norm is over what is trained.
+    compare(
+        "frozen_embeddings",
+        &world::config().with(|s| {
+            s.run.max_steps = 12;
+            s.optim.max_grad_norm = 1.0;
+            s.optim.freeze = patterns(&["wte", "transformer.wpe.weight"]);
         }),
     );
 }
