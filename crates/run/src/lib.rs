@@ -1,7 +1,7 @@
 //! What happened in a training run, without any tensor: whoever shows, compares or continues runs needs no back end.
 //!
-//! A run tells what happens as [`Event`]s. [`RunFolder`] holds its configuration and its `metrics.jsonl`, a line each, which
-//! [`read_events`] gives back.
+//! A run tells what happens as [`Event`]s, and whoever takes note of them is a [`Sink`]: [`RunFolder`] holds the
+//! configuration and `metrics.jsonl`, a line each, which [`read_events`] gives back; [`Csv`] writes a table.
 //!
 //! ```
 //! use gptune_run::{Event, RunFolder, read_events};
@@ -15,13 +15,17 @@
 //! ```
 
 mod checkpoint;
+mod csv;
 mod error;
 mod event;
 mod folder;
 mod memory;
+mod sink;
 
 pub use checkpoint::{Checkpoint, Progress, Stored};
+pub use csv::Csv;
 pub use error::RunError;
 pub use event::{Event, read_events};
 pub use folder::RunFolder;
 pub use memory::peak_memory_bytes;
+pub use sink::Sink;
