@@ -1,7 +1,8 @@
 //! What happened in a training run, without any tensor: whoever shows, compares or continues runs needs no back end.
 //!
 //! A run tells what happens as [`Event`]s, and whoever takes note of them is a [`Sink`]: [`RunFolder`] holds the
-//! configuration and `metrics.jsonl`, a line each, which [`read_events`] gives back; [`Csv`] writes a table.
+//! configuration and `metrics.jsonl`, a line each, which [`read_events`] gives back; [`Csv`] writes a table, and
+//! [`TensorBoard`] curves.
 //!
 //! ```
 //! use gptune_run::{Event, RunFolder, read_events};
@@ -21,6 +22,7 @@ mod event;
 mod folder;
 mod memory;
 mod sink;
+mod tensorboard;
 
 pub use checkpoint::{Checkpoint, Progress, Stored};
 pub use csv::Csv;
@@ -29,3 +31,4 @@ pub use event::{Event, read_events};
 pub use folder::RunFolder;
 pub use memory::peak_memory_bytes;
 pub use sink::Sink;
+pub use tensorboard::TensorBoard;
