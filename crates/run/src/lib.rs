@@ -2,7 +2,7 @@
 //!
 //! A run tells what happens as [`Event`]s, and whoever takes note of them is a [`Sink`]: [`RunFolder`] holds the
 //! configuration and `metrics.jsonl`, a line each, which [`read_events`] gives back; [`Csv`] writes a table, and
-//! [`TensorBoard`] curves.
+//! [`TensorBoard`] curves. [`RunSummary`] is what a folder tells of its run, whatever became of it.
 //!
 //! ```
 //! use gptune_run::{Event, RunFolder, read_events};
@@ -22,6 +22,7 @@ mod event;
 mod folder;
 mod memory;
 mod sink;
+mod summary;
 mod tensorboard;
 
 pub use checkpoint::{Checkpoint, Progress, Stored};
@@ -31,4 +32,5 @@ pub use event::{Event, read_events};
 pub use folder::RunFolder;
 pub use memory::peak_memory_bytes;
 pub use sink::Sink;
+pub use summary::{RunState, RunSummary, ValidationLoss};
 pub use tensorboard::TensorBoard;
