@@ -16,7 +16,8 @@ use crate::{Event, RunError, Sink};
 
 /// A sink that writes an event file of TensorBoard.
 ///
-/// The tags of a step are those of transformers' `Trainer`, those of evaluations go by the fields of [`Event`]:
+/// Tags are called as transformers' `Trainer` calls them (`train/loss`, `train/learning_rate`, `train/grad_norm`), and where
+/// it has none, by the fields of [`Event`]:
 ///
 /// | tag | what |
 /// |---|---|
@@ -47,7 +48,8 @@ impl TensorBoard {
     ///
     /// What earlier processes wrote into the folder beyond that is not shown any more. Nothing of their files is changed:
     /// the new one begins with the record of a restart, at which TensorBoard drops all that it has at this step and later.
-    /// PyTorch's `SummaryWriter` does the same for its `purge_step`.
+    /// PyTorch's `SummaryWriter` does the same for its `purge_step`. (TensorBoard's data server goes by what comes again
+    /// under a tag instead. It keeps the perplexity at the end of a run that was extended then, which does not.)
     ///
     /// # Errors
     ///
