@@ -71,9 +71,11 @@ fn browser(back_ends: &[String]) -> Result<()> {
     cargo::run(cargo::workspace("test", back_ends)?.args(["--test", "it", "--", "--ignored", "browser::"]))
 }
 
-/// The tests that need a Python: the download cache shared with Hugging Face's own library.
+/// The tests that need a Python: the download cache shared with Hugging Face's own library, and event files that
+/// TensorBoard reads.
 fn interoperation(back_ends: &[String]) -> Result<()> {
-    let python = python::environment("huggingface-hub-2.4.0", &["huggingface_hub==2.4.0"])?;
+    let packages = ["huggingface_hub==2.4.0", "tensorboard==2.20.0"];
+    let python = python::environment("huggingface-hub-2.4.0-tensorboard-2.20.0", &packages)?;
     let mut test = cargo::workspace("test", back_ends)?;
     test.args(["--test", "it", "--", "--ignored", "interoperation::"]);
     cargo::run(test.env("GPTUNE_PYTHON", python))

@@ -28,7 +28,7 @@ pub mod voice;
 pub use answers::{ask, respond_all};
 pub use config::{OutputConfig, RunConfig, SourceConfig};
 pub use gptune_train::{DataConfig, LoopConfig, OptimConfig};
-pub use run::{ANSWERS, Extension, Given, LEFT_OUT, Run, Trained, tell_left_out};
+pub use run::{Extension, Given, LEFT_OUT, Run, Trained, tell_left_out};
 pub use run_report::summary;
 pub use voice::{Progress, Silent, Voice, Work};
 

@@ -19,7 +19,7 @@ use gptune_run::{Best, Checkpoint, Event, RunFolder, read_events};
 use gptune_train::{Ending, ModelInput, Prepared, Respondent, Source, Trainer};
 use serde::{Deserialize, Serialize};
 
-pub use self::{end::ANSWERS, notes::tell_left_out};
+pub use self::notes::tell_left_out;
 use self::{
     end::End,
     keep::{States, Told},

@@ -162,6 +162,12 @@ pub(crate) fn write(
     folder.replace().map_err(cannot)
 }
 
+/// Whether there is a state, as far as can be told without reading it.
+pub(crate) fn is_stored(run: &Path) -> bool {
+    // The one before, if a process was killed while another took its place: `gptune_files::settle` puts it back.
+    [FOLDER.to_owned(), format!("{FOLDER}-old")].iter().any(|name| run.join(name).is_dir())
+}
+
 /// Removes the state of a run that needs none any more.
 pub(crate) fn remove(run: &Path) -> Result<(), RunError> {
     // Under another name first: half a state would be taken for a damaged one.

@@ -17,6 +17,20 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// A folder without a run.
+    #[error("{path} is not the folder of a run: it has no config.toml and metrics.jsonl")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// Something could not be written.
     #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
     Write {

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -171,11 +172,15 @@ impl RunFolder {
 
 /// Has the folder for this process until the file is closed.
 fn lock(metrics: &File, path: &Path) -> Result<(), RunError> {
-    match metrics.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(RunError::Busy { path: path.to_owned() }),
-        // A file system without locks has to do without.
-        _ => Ok(()),
+    for _ in 0..10 {
+        match metrics.try_lock() {
+            // Who reads a run's state has it too, but only for a moment.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            // A file system without locks has to do without.
+            _ => return Ok(()),
+        }
     }
+    Err(RunError::Busy { path: path.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What happened in a training run, without any tensor: whoever shows, compares or continues runs needs no back end.
 //!
-//! A run tells what happens as [`Event`]s. [`RunFolder`] holds its configuration and its `metrics.jsonl`, a line each, which
-//! [`read_events`] gives back.
+//! A run tells what happens as [`Event`]s, and whoever takes note of them is a [`Sink`]: [`RunFolder`] holds the
+//! configuration and `metrics.jsonl`, a line each, which [`read_events`] gives back; [`Csv`] writes a table, and
+//! [`TensorBoard`] curves. [`RunSummary`] is what a folder tells of its run, whatever became of it.
 //!
 //! ```
 //! use gptune_run::{Event, RunFolder, read_events};
@@ -15,15 +16,21 @@
 //! ```
 
 mod checkpoint;
+mod csv;
 mod error;
 mod event;
 mod folder;
 mod memory;
 mod sink;
+mod summary;
+mod tensorboard;
 
 pub use checkpoint::{Best, Checkpoint, Progress, Stored};
+pub use csv::Csv;
 pub use error::RunError;
 pub use event::{Event, read_events};
 pub use folder::RunFolder;
 pub use memory::peak_memory_bytes;
 pub use sink::Sink;
+pub use summary::{ANSWERS, RunState, RunSummary, ValidationLoss};
+pub use tensorboard::TensorBoard;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use gptune_data::{Example, Part};
 use gptune_model::Gpt2;
 use gptune_report::{LossPlot, svg_to_png};
-use gptune_run::{Event, RunFolder};
+use gptune_run::{ANSWERS, Event, RunFolder};
 use gptune_train::{Ending, Outcome, responses_json};
 
 use super::LEFT_OUT;
@@ -16,9 +16,6 @@ use crate::{
     scores::ScoreReport,
     text::on_a_line,
 };
-
-/// The book's name of the file with answers.
-pub const ANSWERS: &str = "instruction-data-with-response.json";
 
 /// Has a model answer examples.
 type Answers<'a> = dyn Fn(&Gpt2, &[Example]) -> Result<Vec<String>> + 'a;

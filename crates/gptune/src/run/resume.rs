@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use gptune_run::{Checkpoint, Event};
+use gptune_run::{Checkpoint, Event, RunError, RunState, RunSummary};
 
-use super::{ANSWERS, Beginning, Extension, Remembered, Run};
+use super::{Beginning, Extension, Remembered, Run};
 use crate::{
     RunConfig, Voice,
     model::{self, Opened},
@@ -21,41 +21,39 @@ const EXTENDING: [&str; 2] = ["epochs", "max_steps"];
 ///
 /// If there is no run, or what was stored cannot be used.
 pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Option<Run>> {
+    let summary = RunSummary::read(path)?;
     let settings = path.join("config.toml");
-    let metrics = path.join("metrics.jsonl");
-    if !settings.is_file() || !metrics.is_file() {
-        bail!("{} is not the folder of a run: it has no config.toml and metrics.jsonl", path.display());
-    }
     let text = std::fs::read_to_string(&settings).with_context(|| format!("cannot read {}", settings.display()))?;
     let mut config = RunConfig::from_toml(&settings.display().to_string(), &text)?;
     config.run.epochs = more.epochs.unwrap_or(config.run.epochs);
     config.run.max_steps = more.max_steps.unwrap_or(config.run.max_steps);
     let extends = more.epochs.is_some() || more.max_steps.is_some();
-    let model = path.join("model");
+    let model = quoted(&path.join("model").display().to_string());
+    match &summary.state {
+        RunState::Complete if !extends => return Ok(None),
+        RunState::Running => return Err(RunError::Busy { path: path.to_owned() }.into()),
+        RunState::Failed(problem) => bail!(
+            "{} ended because {problem}, and would end there again; train on from its last good model with --model {model} \
+             and a smaller --lr",
+            path.display()
+        ),
+        _ => {}
+    }
     let checkpoint = Checkpoint::open(path).with_context(|| {
-        let model = quoted(&model.display().to_string());
         format!("the state of {} cannot be gone on with; its last good model is in {model}", path.display())
     })?;
-    let events = events_of(&metrics);
-    let ended = events.iter().rev().find_map(|event| match event {
-        Event::End { interrupted, .. } => Some(*interrupted),
-        _ => None,
-    });
-    // The state is removed when all that a run leaves is written.
-    let is_written = path.join("report.html").is_file() && (!config.output.respond || path.join(ANSWERS).is_file());
-    let is_complete = ended == Some(false) && (checkpoint.is_none() || config.run.keep_checkpoint && is_written);
-    if is_complete && !extends {
-        return Ok(None);
-    }
     if checkpoint.is_none() {
+        let (mut ended, mut second_epoch) = (false, false);
+        for event in &summary.events {
+            ended |= matches!(event, Event::End { .. });
+            second_epoch |= matches!(event, Event::Step { epoch: 2.., .. });
+        }
         // At the end of an epoch and when it is broken off, a run stores its state.
-        let had_one = ended.is_some() || events.iter().any(|event| matches!(event, Event::Step { epoch: 2.., .. }));
-        if !config.run.checkpoint || had_one {
+        if !config.run.checkpoint || ended || second_epoch {
             let why = if config.run.checkpoint { "is not there any more" } else { "was not stored (--no-checkpoint)" };
             bail!(
-                "{} cannot be gone on with: its state (checkpoint/) {why}; train on from its model with --model {}",
-                path.display(),
-                quoted(&model.display().to_string())
+                "{} cannot be gone on with: its state (checkpoint/) {why}; train on from its model with --model {model}",
+                path.display()
             );
         }
     }
@@ -94,13 +92,6 @@ pub(super) fn check_data(path: &Path, then: &str, now: &str) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The whole events of a run.
-fn events_of(metrics: &Path) -> Vec<Event> {
-    // A line that was being written when the run was broken off is none.
-    let text = std::fs::read_to_string(metrics).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Makes sure that nobody has changed more of a run's settings than what extends it.

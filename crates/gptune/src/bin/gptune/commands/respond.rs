@@ -9,11 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use gptune::{
-    ANSWERS, DataConfig, RunConfig, SourceConfig, about, data, device,
+    DataConfig, RunConfig, SourceConfig, about, data, device,
     model::{self, Opened},
     tell_left_out,
 };
 use gptune_data::{Example, Part, TooLong};
+use gptune_run::ANSWERS;
 use gptune_train::{ModelInput, Prepared, Respondent, Source, respond, responses_json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
