@@ -4,6 +4,7 @@
 //! texts in it say. Texts of the run enter through [`text`] only.
 
 mod answers;
+mod comparison;
 mod curve;
 mod frame;
 mod number;
@@ -16,6 +17,7 @@ mod text;
 use maud::{Markup, html};
 
 use crate::{facts::Facts, run_report::RunReport};
+pub(crate) use comparison::page as comparison;
 use frame::Frame;
 use text::Shown;
 
