@@ -9,12 +9,13 @@ pub(crate) struct Facts<'a> {
     /// Before the first step.
     pub initial: Option<Losses>,
     pub evaluations: Vec<Evaluation>,
-    /// After the last step, with its number.
-    pub last: Option<(usize, Losses)>,
+    /// After the last step.
+    pub last: Option<Last>,
     /// The loss of every step.
     pub batches: Vec<f64>,
-    /// The examples' own tokens, and the time of all steps without evaluations.
+    /// The examples' own tokens, all tokens, and the time of all steps without evaluations.
     pub tokens: usize,
+    pub padded_tokens: usize,
     pub step_seconds: f64,
     /// Epoch and text.
     pub samples: Vec<(usize, &'a str)>,
@@ -44,6 +45,15 @@ pub(crate) struct Evaluation {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub(crate) struct Last {
+    pub step: usize,
+    pub losses: Losses,
+    /// Validation loss over tokens, and its exponential.
+    pub token_loss: f64,
+    pub perplexity: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
     pub seconds: f64,
     pub peak_memory_bytes: Option<u64>,
@@ -58,17 +68,19 @@ impl<'a> Facts<'a> {
                     facts.start = Some(Start { epochs, steps_per_epoch, steps, parameters });
                 }
                 Event::Initial { train_loss: train, val_loss: val } => facts.initial = Some(Losses { train, val }),
-                Event::Step { loss, tokens, seconds, .. } => {
+                Event::Step { loss, tokens, padded_tokens, seconds, .. } => {
                     facts.batches.push(loss);
                     facts.tokens += tokens;
+                    facts.padded_tokens += padded_tokens;
                     facts.step_seconds += seconds;
                 }
                 Event::Eval { epoch, step, tokens_seen, train_loss: train, val_loss: val } => {
                     facts.evaluations.push(Evaluation { epoch, step, tokens_seen, losses: Losses { train, val } });
                 }
                 Event::Sample { epoch, ref text, .. } => facts.samples.push((epoch, text)),
-                Event::Final { step, train_loss: train, val_loss: val, .. } => {
-                    facts.last = Some((step, Losses { train, val }));
+                Event::Final { step, train_loss: train, val_loss: val, val_token_loss, val_perplexity } => {
+                    let (losses, token_loss, perplexity) = (Losses { train, val }, val_token_loss, val_perplexity);
+                    facts.last = Some(Last { step, losses, token_loss, perplexity });
                 }
                 Event::End { seconds, peak_memory_bytes, .. } => facts.end = Some(End { seconds, peak_memory_bytes }),
             }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::{
     number,
-    text::{Shown, mark, passage},
+    text::{Shown, mark, marks, passage},
 };
 use crate::run_report::{Answer, Reply, RunReport};
 
@@ -25,6 +25,7 @@ pub(super) fn answers(report: &RunReport) -> Option<Markup> {
     let (before, asked) = right(|answer| answer.before.as_ref());
     let (after, all) = right(|answer| Some(&answer.after));
     (!answers.is_empty()).then(|| html! {
+        (marks())
         p {
             @if asked > 0 { (before) " of " (asked) " answers were right before training, " }
             (after) " of " (all) " are right after it. "
@@ -62,7 +63,7 @@ pub(super) fn answers(report: &RunReport) -> Option<Markup> {
 }
 
 /// The rules that hide the other kinds when one is chosen. Kinds are named by their index, never by their text.
-pub(super) fn kind_rules(report: &RunReport) -> PreEscaped<String> {
+pub(super) fn kind_rules(report: &RunReport) -> String {
     let mut rules = String::new();
     for kind in 0..kinds(report).len() {
         // Writing to a `String` cannot fail.
@@ -71,7 +72,7 @@ pub(super) fn kind_rules(report: &RunReport) -> PreEscaped<String> {
             "@media screen {{ .choosing:has(option[value=\"k{kind}\"]:checked) .answer:not(.k{kind}) {{ display: none; }} }}"
         );
     }
-    PreEscaped(rules)
+    rules
 }
 
 /// Every kind once, by name.

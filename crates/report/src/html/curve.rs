@@ -1,9 +1,12 @@
-//! The loss curve. It has no size of its own: places are percentages and letters keep theirs, so that it can be read
-//! on any screen.
+//! The loss curve.
 
 use maud::{Markup, html};
 
-use super::{folded, number, scrolling};
+use super::{
+    folded, number,
+    plot::{line, percent, x_axis, y_axis},
+    scrolling,
+};
 use crate::{
     axis::{Axis, interpolated, label, range, ticks},
     facts::Facts,
@@ -53,9 +56,11 @@ pub(super) fn curve(facts: &Facts<'_>) -> Option<Markup> {
                     title #curve-title { "Loss over steps" }
                     desc #curve-description { (description(&series)) }
                     (y_axis(y))
-                    (x_axis(x, facts))
+                    (x_axis(x, "Step", &epochs(x, facts)))
                     (tokens_axis(x, facts))
-                    @for series in &series { (line(series, x, y)) }
+                    @for series in &series {
+                        (line(series.class, series.points.iter().map(|point| (point.step, point.loss)), x, y))
+                    }
                     @for series in &series { (points(series, x, y)) }
                 }
             }
@@ -115,36 +120,17 @@ fn description(series: &[Series]) -> String {
     sentences.join(" ")
 }
 
-fn y_axis(y: Axis) -> Markup {
-    html! {
-        g.axis {
-            @for tick in ticks(y.data, 8, 0.0) {
-                @let at = percent(y.at(tick));
-                line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
-                text x="-10" y=(at) dy="0.32em" text-anchor="end" { (label(tick)) }
-            }
-            text.name x="-10" y="-14" text-anchor="end" { "Loss" }
-        }
-    }
-}
-
-fn x_axis(x: Axis, facts: &Facts<'_>) -> Markup {
+/// Where the epochs after the first one begin, if they are few.
+fn epochs(x: Axis, facts: &Facts<'_>) -> Markup {
     let start = facts.start.filter(|start| start.epochs <= MOST_EPOCHS && start.steps_per_epoch > 0);
     let beginnings =
         start.into_iter().flat_map(|start| (1..start.epochs).map(move |n| (n + 1, n * start.steps_per_epoch)));
     html! {
-        g.axis {
-            line.base x1="0" x2="100%" y1="100%" y2="100%" {}
-            @for tick in ticks(x.data, 6, 1.0) {
-                text x=(percent(x.at(tick))) y="100%" dy="20" text-anchor="middle" { (label(tick)) }
-            }
-            text.name x="50%" y="100%" dy="42" text-anchor="middle" { "Step" }
-            // Between the last step of one epoch and the first one of the next.
-            @for (epoch, step) in beginnings.filter(|&(_, step)| (step as f64) < x.data.1) {
-                @let at = percent(x.at(step as f64 - 0.5));
-                line.epoch x1=(at) x2=(at) y1="0" y2="100%" {}
-                text.note x=(at) dx="6" y="14" { "epoch " (epoch) }
-            }
+        // Between the last step of one epoch and the first one of the next.
+        @for (epoch, step) in beginnings.filter(|&(_, step)| (step as f64) < x.data.1) {
+            @let at = percent(x.at(step as f64 - 0.5));
+            line.epoch x1=(at) x2=(at) y1="0" y2="100%" {}
+            text.note x=(at) dx="6" y="14" { "epoch " (epoch) }
         }
     }
 }
@@ -163,18 +149,6 @@ fn tokens_axis(x: Axis, facts: &Facts<'_>) -> Markup {
                 }
             }
             text.name x="50%" y="-34" text-anchor="middle" { "Tokens seen" }
-        }
-    }
-}
-
-/// A line in a drawing of 1000 × 1000 that is stretched to the plot; its strokes are not.
-fn line(series: &Series, x: Axis, y: Axis) -> Markup {
-    let points =
-        series.points.iter().map(|point| format!("{:.1},{:.1}", x.at(point.step) * 10.0, y.at(point.loss) * 10.0));
-    let points = points.collect::<Vec<_>>().join(" ");
-    html! {
-        svg viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%" {
-            polyline class={ "line " (series.class) } points=(points) {}
         }
     }
 }
@@ -219,8 +193,4 @@ fn table(facts: &Facts<'_>) -> Markup {
     };
     let title = format!("Numbers of {}", number::counted(facts.evaluations.len(), "evaluation"));
     folded(&title, false, &scrolling("Evaluations", &table))
-}
-
-fn percent(place: f64) -> String {
-    format!("{place:.2}%")
 }

@@ -34,6 +34,15 @@ pub(super) fn loss(loss: f64) -> String {
     if loss.is_finite() { format!("{loss:.3}") } else { "not a number".to_owned() }
 }
 
+/// A perplexity; from a thousand on its decimals say nothing.
+pub(super) fn perplexity(perplexity: f64) -> String {
+    match perplexity {
+        1000.0.. if perplexity.is_finite() => whole(perplexity),
+        _ if perplexity.is_finite() => format!("{perplexity:.2}"),
+        _ => loss(perplexity),
+    }
+}
+
 /// A number without decimals, with commas.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rounded and not negative
 pub(super) fn whole(number: f64) -> String {
@@ -108,6 +117,12 @@ mod tests {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([1, 2].map(|number| counted(number, "step")), ["1 step", "2 steps"]);
         assert_eq!([12_345, 13_724_672, 1_557_611_200].map(rough), ["12,345", "13.7 million", "1.56 billion"]);
+    }
+
+    #[test]
+    fn perplexities_have_the_decimals_that_matter() {
+        let perplexities = [1.916, 999.99, 50_256.7, f64::INFINITY, f64::NAN].map(perplexity);
+        assert_eq!(perplexities, ["1.92", "999.99", "50,257", "not a number", "not a number"]);
     }
 
     #[test]

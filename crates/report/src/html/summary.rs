@@ -58,7 +58,8 @@ fn loss(facts: &Facts<'_>) -> Markup {
             } @else { (number::loss(wanted(after))) }
         }
     };
-    let last = facts.last.or_else(|| facts.evaluations.last().map(|last| (last.step, last.losses)));
+    let finished = facts.last.map(|last| (last.step, last.losses));
+    let last = finished.or_else(|| facts.evaluations.last().map(|last| (last.step, last.losses)));
     if let Some((step, last)) = last {
         let note = html! { "training " (losses(|losses| losses.train, last)) "; after step " (step) };
         wide_tile("Validation loss", &losses(|losses| losses.val, last), &note)

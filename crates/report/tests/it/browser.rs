@@ -1,4 +1,4 @@
-//! The page in a browser. Pictures of it are left in the folder `tmp` of cargo's target folder, to be looked at.
+//! The run report in a browser. Pictures of it are left in the folder `tmp` of cargo's target folder, to be looked at.
 
 use std::{
     fs,
@@ -10,20 +10,20 @@ use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use crate::{chromium, page, sample};
 
 /// Where pages and pictures of a test go.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-report").join(name);
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-fn written(folder: &Path, page: &str) -> PathBuf {
+pub(crate) fn written(folder: &Path, page: &str) -> PathBuf {
     let path = folder.join("report.html");
     fs::write(&path, page).unwrap();
     path
 }
 
 /// What stands between the first `start` and the next `end` after it.
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+pub(crate) fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("no {start}"));
     rest.split_once(end).unwrap_or_else(|| panic!("no {end} after {start}")).0
 }
@@ -95,32 +95,53 @@ fn nothing_is_fetched() {
     let fetched = between(&dom, "data-fetched=\"", "\"");
     assert!(fetched.contains("127.0.0.1:9/a.png") && fetched.contains("127.0.0.1:9/b.css"), "{fetched}");
     // … and nothing of the report, though its policy is switched off.
-    let dom = chromium::dom(&written(&folder, &watched(&sample::report().to_html())));
-    assert_eq!(between(&dom, "data-fetched=\"", "\""), "");
+    assert_eq!(fetched_by(&folder, &sample::report().to_html()), "");
+}
+
+/// What a page fetches without its policy.
+pub(crate) fn fetched_by(folder: &Path, page: &str) -> String {
+    let dom = chromium::dom(&written(folder, &watched(page)));
+    between(&dom, "data-fetched=\"", "\"").to_owned()
 }
 
 #[test]
 #[ignore = "needs Chromium; cargo xtask ci installs it"]
 fn the_page_is_no_wider_than_a_phone() {
+    let widths = widths_on_a_phone(&folder("phone"), &sample::report().to_html());
+    assert_eq!(widths, "360 of 360, 0 of true out of sight");
+}
+
+/// How wide a page is on a phone, and whether numbers are out of sight there.
+pub(crate) fn widths_on_a_phone(folder: &Path, page: &str) -> String {
     // A window cannot be as narrow as a phone, but a frame can.
-    let folder = folder("phone");
-    let page = watched(&sample::report().to_html()).replace(
+    let page = watched(page).replace(
         "</body>",
         "<script>addEventListener('load', () => \
         parent.postMessage(document.body.dataset.widths, '*'))</script></body>",
     );
-    written(&folder, &page);
+    written(folder, &page);
     let frame = folder.join("phone.html");
     let listen = "<body><script>
         addEventListener('message', ({ data }) => { document.body.dataset.widths = data })
         </script><iframe src=\"report.html\" style=\"width: 360px; height: 800px; border: 0\"></iframe></body>";
     fs::write(&frame, listen).unwrap();
     let dom = chromium::dom(&frame);
-    assert_eq!(between(&dom, "data-widths=\"", "\""), "360 of 360, 0 of true out of sight");
+    between(&dom, "data-widths=\"", "\"").to_owned()
+}
+
+/// A page with the written one in it, as wide as on a phone.
+pub(crate) fn framed(folder: &Path, height: u32) -> PathBuf {
+    let path = folder.join("phone.html");
+    let frame = format!(
+        "<style>body {{ margin: 0 }} iframe {{ width: 360px; height: {height}px; border: 0 }}</style>\
+         <iframe src=\"report.html\"></iframe>"
+    );
+    fs::write(&path, frame).unwrap();
+    path
 }
 
 /// Takes a picture of a page and returns it.
-fn picture(page: &Path, name: &str, (width, height): (u32, u32), scheme: Scheme) -> Pixmap {
+pub(crate) fn picture(page: &Path, name: &str, (width, height): (u32, u32), scheme: Scheme) -> Pixmap {
     let path = page.with_file_name(format!("{name}.png"));
     let arguments = [
         format!("--screenshot={}", path.display()),
@@ -135,7 +156,7 @@ fn picture(page: &Path, name: &str, (width, height): (u32, u32), scheme: Scheme)
 
 /// As Chromium numbers them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Scheme {
+pub(crate) enum Scheme {
     Dark,
     Light,
 }
@@ -145,10 +166,7 @@ enum Scheme {
 fn pictures_on_wide_and_narrow_screens_in_light_and_dark() {
     let folder = folder("pictures");
     let page = written(&folder, &sample::report().to_html());
-    let phone = folder.join("phone.html");
-    let frame = "<style>body { margin: 0 } iframe { width: 360px; height: 2400px; border: 0 }</style>\
-        <iframe src=\"report.html\"></iframe>";
-    fs::write(&phone, frame).unwrap();
+    let phone = framed(&folder, 2400);
     for scheme in [Scheme::Light, Scheme::Dark] {
         for (page, name, size) in [(&page, "wide", (1280, 2000)), (&phone, "narrow", (500, 2400))] {
             let picture = picture(page, &format!("{name}-{scheme:?}").to_lowercase(), size, scheme);

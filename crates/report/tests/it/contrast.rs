@@ -1,6 +1,10 @@
 //! Every text can be read on its ground: WCAG's contrast of 4.5 to 1 (level AA), in both schemes.
 
-const STYLE: &str = include_str!("../../src/html/style.css");
+const STYLE: &str =
+    concat!(include_str!("../../src/html/style.css"), include_str!("../../src/html/comparison/style.css"));
+
+const TEXTS: &[&str] = &["ink", "muted", "train", "val", "right", "wrong"];
+const RUNS: &[&str] = &["run-0", "run-1", "run-2", "run-3", "run-4", "run-5"];
 
 /// The value of a colour that the style names: the first one is of the light scheme, the second one of the dark.
 fn colour(name: &str, scheme: usize) -> [f64; 3] {
@@ -20,7 +24,7 @@ fn luminance(colour: [f64; 3]) -> f64 {
 fn texts_stand_out_from_their_ground() {
     for scheme in [0, 1] {
         for ground in ["page", "surface", "warning"] {
-            for text in ["ink", "muted", "train", "val", "right", "wrong"] {
+            for text in [TEXTS, RUNS].concat() {
                 if ground == "warning" && text != "ink" {
                     continue;
                 }

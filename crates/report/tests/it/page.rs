@@ -29,7 +29,10 @@ fn every_fact_of_the_run_is_on_the_page() {
 
 #[test]
 fn a_page_refers_to_nothing_but_itself() {
-    let page = sample::report().to_html();
+    assert_refers_to_nothing(&sample::report().to_html());
+}
+
+pub(crate) fn assert_refers_to_nothing(page: &str) {
     assert!(page.contains("content=\"default-src 'none'; "));
     for attribute in ["href=\"", "src=\"", "action=\""] {
         let outside = page.split(attribute).skip(1).find(|value| !value.starts_with('#'));
@@ -40,10 +43,12 @@ fn a_page_refers_to_nothing_but_itself() {
     }
 }
 
-/// A report whose every text tries to be more than a text.
+/// A text that tries to be more than a text.
+pub(crate) const HOSTILE: &str = "</title></style></code><script>document.title='owned'</script>\
+    <img src=x onerror=\"alert(1)\">' \" &lt; &#60; \0\x07\x1b[31m\r\n🙂 שלום עולם \u{202e}txt";
+
+/// A report whose every text is such a one.
 pub(crate) fn hostile() -> RunReport {
-    const HOSTILE: &str = "</title></style></code><script>document.title='owned'</script>\
-        <img src=x onerror=\"alert(1)\">' \" &lt; &#60; \0\x07\x1b[31m\r\n🙂 שלום עולם \u{202e}txt";
     let text = || HOSTILE.to_owned();
     let reply = || Reply { text: text(), right: false };
     RunReport {
@@ -77,9 +82,12 @@ pub(crate) fn hostile() -> RunReport {
 
 #[test]
 fn hostile_texts_stay_texts() {
-    let page = hostile().to_html();
+    assert_texts_stay_texts(&hostile().to_html());
+}
+
+pub(crate) fn assert_texts_stay_texts(page: &str) {
     assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("\" onerror"), "{page}");
-    assert_eq!(page.matches("</title>").count(), 1);
+    assert_eq!(page.matches("</title>").count(), page.matches("<title").count());
     assert_eq!(page.matches("</style>").count(), 1);
     let controls = page.chars().filter(|&character| character.is_control() && character != '\n' && character != '\t');
     assert_eq!(controls.count(), 0);
@@ -113,9 +121,9 @@ fn losses_that_are_no_numbers_are_named_and_not_drawn() {
             step: 0,
             loss: f64::NAN,
             lr: 5e-5,
+            groups: std::collections::BTreeMap::new(),
             tokens: 1,
             padded_tokens: 1,
-            groups: std::collections::BTreeMap::new(),
             seconds: 1.0,
             grad_norm: None,
             loss_scale: None,
