@@ -20,6 +20,7 @@ pub mod folder;
 pub mod model;
 mod run;
 mod run_report;
+pub mod runs;
 pub mod scores;
 pub mod self_check;
 pub mod text;

@@ -305,7 +305,7 @@ impl Plan {
             model_config,
             kept: Belongings { tokenizer: &tokenizer, special, about: &about },
         };
-        let mut told = Told { run: &run, voice, events, book_losses: notes::book_losses(&config) };
+        let mut told = Told::new(&run, voice, events, &config)?;
         let outcome = match checkpoint {
             Some(checkpoint) => trainer.resume(&checkpoint, model, &mut told, &mut keeper, stop)?,
             None => trainer.run(model, &mut told, &mut keeper, stop)?,

@@ -1,27 +1,56 @@
 //! What is kept of a run while it goes on.
 
 use gptune_model::{Gpt2, Gpt2Config};
-use gptune_run::{Best, Event, RunError, RunFolder, Sink};
+use gptune_run::{Best, Csv, Event, RunError, RunFolder, Sink, TensorBoard};
 use gptune_train::{Keeper, TrainError, TrainState};
 use gptune_weights::Precision;
 use serde_json::Value;
 
+use super::notes;
 use crate::{
-    Voice,
+    RunConfig, Voice,
     folder::{Belongings, write_folder},
 };
 
 /// Takes note of what happens, in the run's folder and for whoever listens.
 pub(super) struct Told<'a> {
-    pub run: &'a RunFolder,
     pub voice: &'a dyn Voice,
     pub events: Vec<Event>,
+    /// Files that are written as things happen.
+    files: Vec<Box<dyn Sink + 'a>>,
     pub book_losses: Option<[f64; 2]>,
+}
+
+impl<'a> Told<'a> {
+    /// Tells of a run, after what happened in it so far.
+    pub fn new(
+        run: &'a RunFolder,
+        voice: &'a dyn Voice,
+        events: Vec<Event>,
+        config: &RunConfig,
+    ) -> Result<Self, RunError> {
+        // First what can be gone on with.
+        let mut files: Vec<Box<dyn Sink>> =
+            vec![Box::new(Metrics(run)), Box::new(Csv::create(&run.join("metrics.csv"), &events)?)];
+        if config.output.tensorboard {
+            files.push(Box::new(TensorBoard::create(&run.join("tensorboard"), &events)?));
+        }
+        Ok(Self { voice, events, files, book_losses: notes::book_losses(config) })
+    }
+}
+
+/// `metrics.jsonl`.
+struct Metrics<'a>(&'a RunFolder);
+
+impl Sink for Metrics<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), RunError> {
+        self.0.append(event)
+    }
 }
 
 impl Sink for Told<'_> {
     fn event(&mut self, event: &Event) -> Result<(), RunError> {
-        self.run.append(event)?;
+        self.files.iter_mut().try_for_each(|file| file.event(event))?;
         self.voice.event(event);
         if let (Event::Initial { .. }, Some([train, val])) = (event, self.book_losses) {
             self.voice.say(&format!("The book's PyTorch prints: Train loss {train:.3}, Val loss {val:.3}\n"));

@@ -30,7 +30,8 @@ fn the_model_of_each_new_lowest_loss_is_kept() {
     let (mut lowest, mut wanted) = (f64::INFINITY, Vec::new());
     for (step, loss) in evaluations(&recorder.events) {
         if loss < lowest {
-            (lowest, _) = (loss, wanted.push((step, loss)));
+            lowest = loss;
+            wanted.push((step, loss));
         }
     }
     let kept: Vec<(usize, f64)> = recorder.best.iter().map(|best| (best.step, best.val_loss)).collect();

@@ -3,6 +3,7 @@
 mod measuring;
 mod models;
 mod numbers;
+mod runs;
 mod training;
 mod using;
 
@@ -10,6 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
+pub(crate) use runs::{CompareArgs, RunsArgs};
 pub(crate) use training::{PretrainArgs, TrainArgs};
 pub(crate) use using::{
     AskArgs, BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs,
@@ -56,6 +58,10 @@ pub(crate) enum Command {
     Respond(RespondArgs),
     /// Score answers against the wanted ones, or compare two models' answers
     Score(ScoreArgs),
+    /// List runs: their settings, losses, scores and state
+    Runs(RunsArgs),
+    /// Compare runs, in a table and as curves over each other
+    Compare(CompareArgs),
     /// Text on standard input to token ids
     Tokenize(TokensArgs),
     /// Token ids on standard input to text

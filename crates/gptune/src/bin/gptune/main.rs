@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod interrupt;
 mod resolve;
+mod table;
 
 use std::{process::ExitCode, sync::OnceLock};
 
@@ -56,6 +57,8 @@ fn run() -> ExitCode {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Respond(args) => commands::respond::run(&args),
         Command::Score(args) => commands::score::run(&args),
+        Command::Runs(args) => commands::runs::run(&args),
+        Command::Compare(args) => commands::runs::compare(&args),
         Command::Tokenize(args) => commands::tokens::tokenize(&args),
         Command::Detokenize(args) => commands::tokens::detokenize(&args),
         Command::Data(args) => commands::data::run(&args),

@@ -186,13 +186,13 @@ pub(crate) struct TrainArgs {
     /// Decoupled weight decay [default: 0.1]
     #[arg(long, help_heading = OPTIMISATION, value_parser = from_0)]
     pub weight_decay: Option<f64>,
-    /// Parameters with weight decay: all, or matrices (no biases, no LayerNorm) [default: all]
+    /// Parameters with weight decay: all, or matrices, which leaves out biases and norms [default: all]
     #[arg(long, help_heading = OPTIMISATION, value_name = "WHICH")]
     pub weight_decay_on: Option<DecayOn>,
     /// Leave parameters as they are: patterns of names, such as wte or 'h.*.attn', several with commas
     #[arg(long, help_heading = OPTIMISATION, value_name = "PATTERN", value_delimiter = ',', num_args = 1)]
     pub freeze: Option<Vec<String>>,
-    /// Train these parameters only, but for those of --freeze: patterns of names, such as 'h.1?.mlp,ln_f'
+    /// Train these parameters only, but for those of --freeze: patterns of names, such as 'h.*.mlp'
     #[arg(long, help_heading = OPTIMISATION, value_name = "PATTERN", value_delimiter = ',', num_args = 1)]
     pub train_only: Option<Vec<String>>,
     /// AdamW's first decay rate [default: 0.9]

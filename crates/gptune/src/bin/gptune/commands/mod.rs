@@ -12,6 +12,7 @@ pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod pretrain;
 pub(crate) mod respond;
+pub(crate) mod runs;
 pub(crate) mod score;
 pub(crate) mod tokens;
 pub(crate) mod train;

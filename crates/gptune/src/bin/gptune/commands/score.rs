@@ -5,7 +5,11 @@ use gptune::scores::{Other, ScoreReport, report};
 use gptune_score::{Breakdown, Difference, Estimate, Group, Metrics, Responses};
 
 use super::print_json;
-use crate::{args::ScoreArgs, console::print_line};
+use crate::{
+    args::ScoreArgs,
+    console::print_line,
+    table::{Row, print_table},
+};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     let responses = Responses::read(&args.responses)?;
@@ -35,11 +39,8 @@ fn tell(report: &ScoreReport) -> Result<()> {
     Ok(())
 }
 
-/// A name, a count, and a cell for each metric.
-type Row = [String; 6];
-
 fn header() -> Row {
-    ["", "answers", "exact", "normalized", "token F1", "ROUGE-L"].map(str::to_owned)
+    ["", "answers", "exact", "normalized", "token F1", "ROUGE-L"].map(str::to_owned).to_vec()
 }
 
 /// All answers, then the kinds by name.
@@ -53,34 +54,7 @@ fn breakdown_table<T>(breakdown: &Breakdown<T>, cell: fn(&T) -> String) -> Vec<R
 fn row<T>(name: &str, group: &Group<T>, cell: fn(&T) -> String) -> Row {
     let Metrics { exact, normalized, token_f1, rouge_l } = &group.metrics;
     let [exact, normalized, token_f1, rouge_l] = [exact, normalized, token_f1, rouge_l].map(cell);
-    [name.to_owned(), group.count.to_string(), exact, normalized, token_f1, rouge_l]
-}
-
-/// Prints rows as wide as they have to be, or where the terminal is narrower, each metric on a line of its own.
-fn print_table(rows: &[Row]) -> Result<()> {
-    let columns = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    layout(rows, columns.unwrap_or(usize::MAX)).into_iter().try_for_each(print_line)
-}
-
-/// Rows with the first column to the left and the others to the right, or below each other if that is wider than
-/// `most` characters.
-fn layout(rows: &[Row], most: usize) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let [name_width, widths @ ..]: [usize; 6] = std::array::from_fn(width);
-    if name_width + widths.iter().map(|width| width + 2).sum::<usize>() <= most {
-        let line = |[name, cells @ ..]: &Row| {
-            let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-            format!("{name:name_width$}  {}", cells.join("  "))
-        };
-        return rows.iter().map(line).collect();
-    }
-    let Some(([_, names @ ..], rows)) = rows.split_first() else { return Vec::new() };
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let block = |[name, cells @ ..]: &Row| {
-        let cells = names.iter().zip(cells).map(|(name, cell)| format!("  {name:longest$}  {cell}"));
-        std::iter::once(name.clone()).chain(cells).collect::<Vec<_>>()
-    };
-    rows.iter().flat_map(block).collect()
+    vec![name.to_owned(), group.count.to_string(), exact, normalized, token_f1, rouge_l]
 }
 
 fn estimate(Estimate { mean, low, high }: &Estimate) -> String {
@@ -109,6 +83,7 @@ fn shortened(kind: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::layout;
 
     #[test]
     fn numbers_are_short_and_without_negative_zero() {
@@ -119,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_gets_a_metric_a_line() {
-        let rows = [header(), ["all", "110", "50.0 (40.8–59.2)", "75.0", "80.0", "81.5"].map(str::to_owned)];
+        let rows = [header(), ["all", "110", "50.0 (40.8–59.2)", "75.0", "80.0", "81.5"].map(str::to_owned).to_vec()];
         let wide = layout(&rows, 200);
         assert_eq!(wide.len(), 2);
         let width = wide[0].chars().count();

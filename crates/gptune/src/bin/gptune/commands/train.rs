@@ -35,8 +35,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
             return dry_run(&config, args.json);
         }
         let run = Run::new(config).given(given).recipe(recipe);
-        let run = args.out.iter().fold(run, |run, out| run.out(out));
-        args.name.iter().fold(run, |run, name| run.name(name))
+        let run = args.out.iter().fold(run, Run::out);
+        args.name.iter().fold(run, Run::name)
     };
     let trained = run.force(args.force).start(&console, &interrupt::listen())?;
     if trained.ending == Ending::Interrupted || !trained.answered {
