@@ -224,7 +224,8 @@ fn state_of(path: &Path, settings: &toml::Table, events: &[Event]) -> RunState {
         Some((false, None)) => {}
     }
     let was_measured = events.iter().any(|event| matches!(event, Event::Final { .. }));
-    if !was_measured && is_set("eval", true) {
+    // Training from scratch, which has a text, makes no last evaluation.
+    if !was_measured && is_set("eval", !settings.contains_key("text")) {
         // Broken off within the last evaluation.
         return RunState::Interrupted { resumable };
     }

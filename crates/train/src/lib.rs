@@ -43,7 +43,7 @@ pub use keeper::Keeper;
 pub use optimizer::{AdamW, Optimizer, Rates, Rating};
 pub use precision::Precision;
 pub use prepare::{LeftOut, ModelInput, Prepared, Source};
-pub use pretrain::{PretrainConfig, TextBlocks, pretrain};
+pub use pretrain::{PretrainConfig, Pretraining, TextBlocks};
 pub use respond::{Respondent, Response, respond, responses_json};
 pub use schedule::{LearningRate, Schedule};
 pub use self_check::{Digest, Finding, SelfCheck};

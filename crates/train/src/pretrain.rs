@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::{module::Module, tensor::Device};
 use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config, Supervised};
-use gptune_run::{Event, Sink};
+use gptune_run::{Checkpoint, Event, Sink};
 
 use crate::{
     AdamW, CompactVocabulary, Keeper, Optimizer, Outcome, Packing, Rates, TrainError, TrainState,
@@ -31,9 +31,43 @@ pub struct PretrainConfig {
     pub seed: u32,
     /// Steps between evaluations.
     pub eval_every: usize,
+    /// Store the state of the run now and then, to go on with if it is broken off.
+    pub checkpoint: bool,
+    /// Steps between stored states, beside those at the end of each pass over the text; 0 is none.
+    pub checkpoint_every: usize,
+    /// Minutes between stored states; 0 is none.
+    pub checkpoint_minutes: f64,
+}
+
+impl Default for PretrainConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 8,
+            steps: 1000,
+            lr: 2e-3,
+            warmup: 50,
+            weight_decay: 0.1,
+            seed: 123,
+            eval_every: 100,
+            checkpoint: true,
+            checkpoint_every: 0,
+            checkpoint_minutes: 10.0,
+        }
+    }
 }
 
 impl PretrainConfig {
+    fn validate(&self) -> Result<(), TrainError> {
+        let fault = |key, problem: &str| Err(TrainError::Setting { key, problem: problem.to_owned() });
+        match self {
+            Self { batch_size: 0, .. } => fault("batch_size", "it has to be at least 1"),
+            Self { steps: 0, .. } => fault("steps", "it has to be at least 1"),
+            Self { eval_every: 0, .. } => fault("eval_every", "it has to be at least 1"),
+            Self { lr, .. } if !lr.is_finite() || *lr <= 0.0 => fault("lr", "it has to be above 0"),
+            _ => Ok(()),
+        }
+    }
+
     /// The learning rate of a step, counting from 0.
     #[must_use]
     pub fn learning_rate(&self, step: usize) -> f64 {
@@ -81,7 +115,7 @@ impl TextBlocks {
         Ok(Self { tokens, block_size, train: blocks - held_out, held_out, vocabulary: None })
     }
 
-    /// Numbers the tokens of the text, and those of `also`, anew and without gaps. [`pretrain`] then
+    /// Numbers the tokens of the text, and those of `also`, anew and without gaps. [`Pretraining`] then
     /// trains a model with these tokens alone, which takes a fraction of the time, and gives it the
     /// whole vocabulary in the end.
     ///
@@ -143,41 +177,85 @@ fn documents(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Trains a model with random weights on `text`.
-///
-/// The model of the outcome has the vocabulary of `model_config`, also after a compact one.
-/// `device` has autodiff. Evaluations measure the newest batch and the held-out part.
-///
-/// # Errors
-///
-/// If the sink or the keeper fails.
-pub fn pretrain(
-    model_config: &Gpt2Config,
-    text: &TextBlocks,
-    config: &PretrainConfig,
-    device: &Device,
-    sink: &mut dyn Sink,
-    keeper: &mut dyn Keeper,
-    stop: &AtomicBool,
-) -> Result<Outcome, TrainError> {
-    device.seed(u64::from(config.seed));
-    let vocab_size = text.vocabulary.as_ref().map_or(model_config.vocab_size, CompactVocabulary::len);
-    let model = Gpt2::init(&Gpt2Config { vocab_size, ..model_config.clone() }, device);
-    let optimizer = Optimizer::new(AdamW { betas: [0.9, 0.95], ..AdamW::default() });
-    let order = OrderStream::new(Order::Shuffle, config.seed);
-    let objective = PlainText { text, config, vocab_size: model_config.vocab_size };
-    epochs::begin(&objective, TrainState::new(model, optimizer, None, order), &mut Around { sink, keeper, stop })
-}
-
-/// Learning to go on with plain text.
-struct PlainText<'a> {
+/// Trains a model from random weights on plain text.
+#[derive(Debug)]
+pub struct Pretraining<'a> {
+    model_config: &'a Gpt2Config,
     text: &'a TextBlocks,
     config: &'a PretrainConfig,
-    /// Of the model that is given away.
-    vocab_size: usize,
 }
 
-impl Objective for PlainText<'_> {
+impl<'a> Pretraining<'a> {
+    /// A training of a model of these sizes.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] if a value makes no run.
+    pub fn new(
+        model_config: &'a Gpt2Config,
+        text: &'a TextBlocks,
+        config: &'a PretrainConfig,
+    ) -> Result<Self, TrainError> {
+        config.validate()?;
+        Ok(Self { model_config, text, config })
+    }
+
+    /// Runs the loop on a model with random weights on `device`, which has autodiff. Setting `stop` ends it after the step
+    /// at hand.
+    ///
+    /// The model of the outcome has the vocabulary of the model's configuration, also after a compact one. Evaluations
+    /// measure the newest batch and the held-out part.
+    ///
+    /// # Errors
+    ///
+    /// If the sink or the keeper fails.
+    pub fn run(
+        &self,
+        device: &Device,
+        sink: &mut dyn Sink,
+        keeper: &mut dyn Keeper,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        device.seed(u64::from(self.config.seed));
+        let order = OrderStream::new(Order::Shuffle, self.config.seed);
+        let state = TrainState::new(self.model(device), optimizer(), None, order);
+        epochs::begin(self, state, &mut Around { sink, keeper, stop })
+    }
+
+    /// Goes on from a state that was stored, to the end.
+    ///
+    /// # Errors
+    ///
+    /// If the state is not one of such a training, or as [`Pretraining::run`].
+    pub fn resume(
+        &self,
+        checkpoint: &Checkpoint,
+        device: &Device,
+        sink: &mut dyn Sink,
+        keeper: &mut dyn Keeper,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let state = TrainState::restore(checkpoint, self.model(device), optimizer(), Order::Shuffle)?;
+        if state.permutation.len() != self.text.train || state.permutation.iter().any(|&at| at >= self.text.train) {
+            let blocks = state.permutation.len();
+            let problem = format!("its order is one of {blocks} blocks, and there are {}", self.text.train);
+            return Err(checkpoint.fault(problem).into());
+        }
+        epochs::go_on(self, state, &mut Around { sink, keeper, stop })
+    }
+
+    /// A model of the text's vocabulary.
+    fn model(&self, device: &Device) -> Gpt2 {
+        let vocab_size = self.text.vocabulary.as_ref().map_or(self.model_config.vocab_size, CompactVocabulary::len);
+        Gpt2::init(&Gpt2Config { vocab_size, ..self.model_config.clone() }, device)
+    }
+}
+
+fn optimizer() -> Optimizer {
+    Optimizer::new(AdamW { betas: [0.9, 0.95], ..AdamW::default() })
+}
+
+impl Objective for Pretraining<'_> {
     fn epochs(&self) -> usize {
         self.config.steps.div_ceil(self.steps_per_epoch())
     }
@@ -207,7 +285,10 @@ impl Objective for PlainText<'_> {
     }
 
     fn cadence(&self) -> Option<Cadence> {
-        None
+        let PretrainConfig { checkpoint, checkpoint_every, checkpoint_minutes, .. } = *self.config;
+        // Nothing long follows the last step.
+        let at_the_end = false;
+        checkpoint.then_some(Cadence { steps: checkpoint_every, seconds: 60.0 * checkpoint_minutes, at_the_end })
     }
 
     fn start_epoch(&self, order: &mut OrderStream) -> Vec<usize> {
@@ -242,7 +323,7 @@ impl Objective for PlainText<'_> {
 
     fn finished(&self, model: Gpt2) -> Gpt2 {
         match &self.text.vocabulary {
-            Some(vocabulary) => vocabulary.expand(model, self.vocab_size),
+            Some(vocabulary) => vocabulary.expand(model, self.model_config.vocab_size),
             None => model,
         }
     }
@@ -276,15 +357,7 @@ mod tests {
 
     #[test]
     fn learning_rate_rises_and_falls() {
-        let config = PretrainConfig {
-            batch_size: 1,
-            steps: 110,
-            lr: 1.0,
-            warmup: 10,
-            weight_decay: 0.0,
-            seed: 1,
-            eval_every: 10,
-        };
+        let config = PretrainConfig { steps: 110, lr: 1.0, warmup: 10, ..PretrainConfig::default() };
         let rates = [0, 9, 10, 60, 110].map(|step| (config.learning_rate(step) * 1000.0).round() / 1000.0);
         assert_eq!(rates, [0.1, 1.0, 1.0, 0.55, 0.1]);
     }

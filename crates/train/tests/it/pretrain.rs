@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use gptune_data::Tokenizer;
 use gptune_model::Gpt2;
 use gptune_run::{Event, RunError, Sink};
-use gptune_train::{Ending, Keeper, PretrainConfig, TextBlocks, TrainError, pretrain};
+use gptune_train::{Ending, Keeper, PretrainConfig, Pretraining, TextBlocks, TrainError};
 
 use crate::world;
 
@@ -34,14 +34,22 @@ fn a_model_learns_a_repetitive_text_from_nothing() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let text = "The cat sat on the mat. The dog sat on the log.\n\n".repeat(40);
     let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap();
-    let config =
-        PretrainConfig { batch_size: 4, steps: 30, lr: 1e-2, warmup: 3, weight_decay: 0.0, seed: 1, eval_every: 10 };
+    let config = PretrainConfig {
+        batch_size: 4,
+        steps: 30,
+        lr: 1e-2,
+        warmup: 3,
+        weight_decay: 0.0,
+        seed: 1,
+        eval_every: 10,
+        ..PretrainConfig::default()
+    };
     let mut losses = Losses(Vec::new());
     let mut steps = Steps(0);
     let device = Device::flex().autodiff();
-    let stop = AtomicBool::new(false);
+    let (stop, sizes) = (AtomicBool::new(false), world::model_config(true));
     let outcome =
-        pretrain(&world::model_config(true), &text, &config, &device, &mut losses, &mut steps, &stop).unwrap();
+        Pretraining::new(&sizes, &text, &config).unwrap().run(&device, &mut losses, &mut steps, &stop).unwrap();
     assert_eq!((outcome.ending, outcome.steps, steps.0), (Ending::Completed, 30, 30));
     let losses = losses.0;
     // About ln(50257) = 10.8 at first.
@@ -56,13 +64,21 @@ fn the_first_step_moves_parameters_by_its_learning_rate() {
     let text = "The cat sat on the mat. The dog sat on the log.\n\n".repeat(40);
     let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap();
     for (warmup, lr) in [(10, 1e-3), (1, 1e-2)] {
-        let config =
-            PretrainConfig { batch_size: 4, steps: 1, lr: 1e-2, warmup, weight_decay: 0.0, seed: 1, eval_every: 10 };
+        let config = PretrainConfig {
+            batch_size: 4,
+            steps: 1,
+            lr: 1e-2,
+            warmup,
+            weight_decay: 0.0,
+            seed: 1,
+            eval_every: 10,
+            ..PretrainConfig::default()
+        };
         assert!((config.learning_rate(0) - lr).abs() < 1e-12);
         let device = Device::flex().autodiff();
-        let stop = AtomicBool::new(false);
+        let (stop, sizes) = (AtomicBool::new(false), world::model_config(true));
         let outcome =
-            pretrain(&world::model_config(true), &text, &config, &device, &mut Vec::new(), &mut (), &stop).unwrap();
+            Pretraining::new(&sizes, &text, &config).unwrap().run(&device, &mut Vec::new(), &mut (), &stop).unwrap();
         assert_eq!(outcome.steps, 1);
         // The biases are zeros before.
         let bias = outcome.model.h[0].mlp.c_fc.bias.val().into_data().try_to_vec::<f32>().unwrap();

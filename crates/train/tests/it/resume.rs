@@ -1,6 +1,13 @@
-use gptune_data::Order;
+use burn::tensor::Device;
+use gptune_data::{Order, Tokenizer};
+use gptune_run::Event;
+use gptune_train::{PretrainConfig, Pretraining, TextBlocks};
 
 use crate::world;
+
+fn bits(weights: Vec<f32>) -> Vec<u32> {
+    weights.into_iter().map(f32::to_bits).collect()
+}
 
 #[test]
 fn a_run_in_pieces_is_the_run_in_one() {
@@ -29,7 +36,30 @@ fn a_run_in_pieces_is_the_run_in_one() {
         for (piece, event) in pieces.iter().zip(&events) {
             assert_eq!(piece, event, "{config:?}");
         }
-        let bits = |weights: Vec<f32>| weights.into_iter().map(f32::to_bits).collect::<Vec<_>>();
         assert!(bits(weights) == bits(same), "{config:?}");
     }
+}
+
+#[test]
+fn training_from_scratch_in_pieces_is_that_in_one() {
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let text = "The cat sat on the mat. The dog sat on the log. The cow sat on a bow.\n\n".repeat(40);
+    let text = TextBlocks::new("x", &text, 16, &tokenizer).unwrap().with_compact_vocabulary(&[], &tokenizer).unwrap();
+    let config =
+        PretrainConfig { batch_size: 4, steps: 40, lr: 1e-2, warmup: 3, eval_every: 7, ..PretrainConfig::default() };
+    let sizes = world::model_config(true);
+    let training = Pretraining::new(&sizes, &text, &config).unwrap();
+    let in_pieces = |stops: &[usize]| {
+        let device = Device::flex().autodiff();
+        world::in_pieces(stops, |checkpoint, sink, keeper, stop| match checkpoint {
+            None => training.run(&device, sink, keeper, stop).unwrap(),
+            Some(checkpoint) => training.resume(checkpoint, &device, sink, keeper, stop).unwrap(),
+        })
+    };
+    let (events, weights) = in_pieces(&[]);
+    // The text has fewer blocks than these steps take, so that the second pass is among them.
+    assert!(events.iter().any(|event| matches!(event, Event::Step { epoch: 2, .. })), "{events:?}");
+    let (pieces, same) = in_pieces(&[0, 6, 7, 29]);
+    assert_eq!(pieces, events);
+    assert!(bits(weights) == bits(same));
 }

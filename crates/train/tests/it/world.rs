@@ -124,27 +124,38 @@ pub(crate) fn run_dropping(config: &Settings) -> (Outcome, Recorder) {
 /// Runs the loop on the model of the formula in a folder, broken off after each of these steps and gone on with from what
 /// was stored: the events without times, and the embedding at the end.
 pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> (Vec<Event>, Vec<f32>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run");
     let tokenizer = Tokenizer::gpt2().unwrap();
     let target =
         ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
     let data = Prepared::new(Source::Whole(dataset()), target, &config.data, |_| ()).unwrap();
     let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer).unwrap();
     let sizes = Gpt2Config { dropout: config.run.dropout, ..model_config(config.tie_head) };
+    in_pieces(stops, |checkpoint, sink, keeper, stop| {
+        let model = Gpt2::init(&sizes, &device().autodiff());
+        match checkpoint {
+            None => trainer.run(formula_weights(model), sink, keeper, stop).unwrap(),
+            Some(checkpoint) => trainer.resume(checkpoint, model, sink, keeper, stop).unwrap(),
+        }
+    })
+}
+
+/// The same for any training, which `part` begins or goes on with.
+pub(crate) fn in_pieces(
+    stops: &[usize],
+    part: impl Fn(Option<&Checkpoint>, &mut dyn Sink, &mut dyn Keeper, &AtomicBool) -> Outcome,
+) -> (Vec<Event>, Vec<f32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
     let mut outcome = None;
     for stop_after in stops.iter().copied().map(Some).chain([None]) {
-        let model = Gpt2::init(&sizes, &device().autodiff());
         let stop = AtomicBool::new(false);
-        let folder = match Checkpoint::open(&path).unwrap() {
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let run = match &checkpoint {
             None => RunFolder::create(&path, "").unwrap(),
             Some(checkpoint) => RunFolder::reopen(&path, checkpoint.metrics_bytes()).unwrap(),
         };
-        let mut sink = Writer { run: &folder, stop_after, stop: &stop };
-        let ended = match Checkpoint::open(&path).unwrap() {
-            None => trainer.run(formula_weights(model), &mut sink, &mut States(&folder), &stop).unwrap(),
-            Some(checkpoint) => trainer.resume(&checkpoint, model, &mut sink, &mut States(&folder), &stop).unwrap(),
-        };
+        let mut sink = Writer { run: &run, stop_after, stop: &stop };
+        let ended = part(checkpoint.as_ref(), &mut sink, &mut States(&run), &stop);
         assert_eq!(ended.ending, if stop_after.is_some() { Ending::Interrupted } else { Ending::Completed });
         outcome = Some(ended);
     }

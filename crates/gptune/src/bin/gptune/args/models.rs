@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gptune_weights::Precision;
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a new model.
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct SizeArgs {
     /// A released size instead of the numbers below: 124M, 355M, 774M, 1558M
     #[arg(long, conflicts_with_all = ["n_layer", "n_head", "n_embd", "n_positions"])]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
     /// Blocks of the model
     #[arg(long, default_value_t = 4)]
@@ -32,7 +34,8 @@ pub(crate) struct SizeArgs {
 }
 
 /// A type to store a folder's weights in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FolderType {
     F32,
     F16,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gptune_data::{Fractions, Order, PromptStyle, TooLong};
 use gptune_train::{DecayOn, Precision, Schedule};
+use serde::{Deserialize, Serialize};
 
 use super::{
     SizeArgs,
@@ -275,15 +276,48 @@ pub(crate) struct TrainArgs {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+/// What a training from scratch that is gone on with has been given already.
+const PRETRAIN_RESUMED: [&str; 21] = [
+    "text",
+    "out",
+    "size",
+    "n_layer",
+    "n_head",
+    "n_embd",
+    "n_positions",
+    "seed",
+    "dtype",
+    "block_size",
+    "batch_size",
+    "steps",
+    "lr",
+    "warmup",
+    "weight_decay",
+    "compact_vocabulary",
+    "also",
+    "no_checkpoint",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "device",
+];
+
+/// The settings are those of `config.toml`, too.
+#[allow(clippy::struct_excessive_bools)] // independent switches
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct PretrainArgs {
     /// Plain text; documents are separated by blank lines, or by <|endoftext|>
-    #[arg(long, required = true, num_args = 1..)]
+    #[arg(long, required_unless_present = "resume", num_args = 1..)]
     pub text: Vec<PathBuf>,
     /// Write the model into this new or empty folder
-    #[arg(long, short)]
-    pub out: PathBuf,
+    #[arg(long, short, required_unless_present = "resume")]
+    #[serde(skip)]
+    pub out: Option<PathBuf>,
+    /// Go on with the training in this folder that was stopped or killed, to its end
+    #[arg(long, value_name = "DIR", conflicts_with_all = PRETRAIN_RESUMED)]
+    #[serde(skip)]
+    pub resume: Option<PathBuf>,
     #[command(flatten)]
+    #[serde(flatten)]
     pub sizes: SizeArgs,
     /// Tokens of a training sequence
     #[arg(long, default_value_t = 128, value_parser = count)]
@@ -309,13 +343,24 @@ pub(crate) struct PretrainArgs {
     /// Instruction data whose tokens a compact vocabulary has too
     #[arg(long, requires = "compact_vocabulary")]
     pub also: Vec<PathBuf>,
+    /// Store the state of the run after every N steps too, 0 for not
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub checkpoint_every: usize,
+    /// Minutes between stored states, 0 for none; one is stored after each pass over the text, too
+    #[arg(long, default_value_t = 10.0, value_name = "M", value_parser = from_0)]
+    pub checkpoint_minutes: f64,
+    /// Store nothing to go on from
+    #[arg(long)]
+    pub no_checkpoint: bool,
     /// Where to train
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Train even if the device fails its self-check
     #[arg(long)]
+    #[serde(skip)]
     pub force: bool,
     /// Print a summary as one JSON document
     #[arg(long)]
+    #[serde(skip)]
     pub json: bool,
 }
