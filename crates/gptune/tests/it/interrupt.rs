@@ -246,3 +246,105 @@ fn answers_that_were_broken_off_are_gone_on_with() {
         serde_json::from_slice(&std::fs::read(folder.path().join("whole.json")).unwrap()).unwrap();
     assert_eq!(answers[1..], whole[1..], "as if nothing had happened");
 }
+
+/// Starts the program where no file may be larger than so many kilobytes, as if the disk were full.
+fn with_little_room(folder: &Path, kilobytes: usize, arguments: &[&str]) -> Child {
+    // Of the signal that goes with it, the program hears nothing.
+    let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");
+    Command::new("bash")
+        .current_dir(folder)
+        .args(["-c", &script, env!("CARGO_BIN_EXE_gptune")])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_state_for_which_there_is_no_room_leaves_the_one_before_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, mut out) = start_until(folder.path(), &["--epochs", "1000"], "Ep 1 (Step 000005)");
+    send_interrupt(&child);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    child.wait().unwrap();
+    let run = folder.path().join("run");
+    let state = || std::fs::read(run.join("checkpoint/state.json")).unwrap();
+    let before = state();
+    let names = || {
+        let mut names: Vec<_> = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let left = names();
+    // The model has 3.2 MB, and its state three times as much.
+    let mut child = with_little_room(folder.path(), 5000, &["train", "--resume", "run"]);
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("(Step 00") {
+        assert_ne!(out.read_line(&mut text).unwrap(), 0, "ended early: {text}");
+    }
+    send_interrupt(&child);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("Note: cannot write run/checkpoint") && said.contains("what was stored before stays"),
+        "{said}"
+    );
+    assert_eq!((state() == before, names()), (true, left), "the state is the one before, and nothing else is left");
+    // It can still be gone on with, to the end of a run that has no room for states at all.
+    let steps = lines(&run.join("metrics.jsonl")) + 20;
+    let more = ["train", "--resume", "run", "--max-steps", &steps.to_string()];
+    let output = with_little_room(folder.path(), 5000, &more).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(run.join("model/model.safetensors").is_file() && !run.join("checkpoint").exists());
+}
+
+#[test]
+fn training_from_scratch_that_was_broken_off_goes_on_to_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "One two three four five six seven.\n\nEight nine ten eleven twelve.\n\n".repeat(60);
+    std::fs::write(folder.path().join("text.txt"), text).unwrap();
+    let sizes = "--n-layer 1 --n-head 2 --n-embd 8 --n-positions 64 --block-size 16 --batch-size 2 --steps 160";
+    let arguments = |out: &'static str| {
+        let mut arguments = vec!["pretrain", "--text", "text.txt", "--out", out, "--compact-vocabulary"];
+        arguments.extend(sizes.split(' '));
+        arguments
+    };
+    assert!(crate::gptune(folder.path(), &arguments("whole")).status.success());
+    let child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .current_dir(folder.path())
+        .args(arguments("pieces"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let metrics = folder.path().join("pieces/metrics.jsonl");
+    while lines(&metrics) < 20 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    send_interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("pretrain --resume \"pieces\""), "{said}");
+    let wrong = crate::failure(&crate::gptune(folder.path(), &["train", "--resume", "pieces"]));
+    assert!(wrong.contains("config.toml"), "{wrong}");
+    std::fs::write(folder.path().join("text.txt"), "Other words.\n\n".repeat(900)).unwrap();
+    // Whoever resumes gives no settings, and gets the text refused if it is another one.
+    let other = crate::failure(&crate::gptune(folder.path(), &["pretrain", "--resume", "pieces"]));
+    assert!(other.contains("the text is not what pieces is trained on"), "{other}");
+    let text = "One two three four five six seven.\n\nEight nine ten eleven twelve.\n\n".repeat(60);
+    std::fs::write(folder.path().join("text.txt"), text).unwrap();
+    let output = crate::gptune(folder.path(), &["pretrain", "--resume", "pieces"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    assert!(model("whole") == model("pieces"));
+    assert!(!folder.path().join("pieces/checkpoint").exists());
+    let output = crate::gptune(folder.path(), &["pretrain", "--resume", "pieces"]);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("pieces is complete"));
+}

@@ -10,6 +10,7 @@ mod interrupt;
 mod outputs;
 mod own_tokenizer;
 mod quickstart;
+mod runs;
 mod score;
 mod trained;
 

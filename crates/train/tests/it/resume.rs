@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use gptune_data::{Order, Tokenizer};
 use gptune_run::Event;
-use gptune_train::{PretrainConfig, Pretraining, TextBlocks};
+use gptune_train::{DecayOn, PretrainConfig, Pretraining, Schedule, TextBlocks};
 
 use crate::world;
 
@@ -20,6 +20,14 @@ fn a_run_in_pieces_is_the_run_in_one() {
         plain.clone().with(|s| {
             s.run.order = Order::Length;
             s.optim.max_grad_norm = 0.5;
+        }),
+        plain.clone().with(|s| {
+            s.optim.train_only = vec!["h".to_owned()];
+            s.optim.weight_decay_on = DecayOn::Matrices;
+            s.optim.schedule = Schedule::Wsd;
+            s.optim.warmup = 0.1;
+            s.run.keep_best = true;
+            s.run.patience = 100;
         }),
         plain.with(|s| {
             s.run.order = Order::Shuffle;
