@@ -103,7 +103,7 @@ pub(crate) fn test(back_ends: &[String]) -> Result<()> {
 }
 
 /// Where cargo puts what it builds.
-fn target_folder() -> Result<PathBuf> {
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let output = cargo(&["metadata", "--format-version", "1", "--no-deps"])
         .stderr(Stdio::inherit())
         .output()

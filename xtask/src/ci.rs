@@ -1,6 +1,8 @@
 //! What a change has to pass.
 
 use std::{
+    fs,
+    path::PathBuf,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -9,11 +11,14 @@ use anyhow::{Context, Result};
 
 use crate::{
     cargo::{self, cargo},
-    python, torture,
+    libtorch, python, torture,
 };
 
 /// The back ends that a machine without a GPU can run: LibTorch on the CPU, and wgpu on software Vulkan.
 const BACK_ENDS: [&str; 2] = ["tch", "wgpu"];
+
+/// Examples that are not run, because they serve scripts, which give them arguments.
+const SCRIPTED: [&str; 3] = ["load_time", "logits", "rewrite_pth"];
 
 pub(crate) fn run() -> Result<()> {
     let warnings_are_errors = "-D warnings";
@@ -32,9 +37,50 @@ pub(crate) fn run() -> Result<()> {
     stage("dependencies", deny)?;
     stage("software Vulkan", software_vulkan)?;
     stage("tests", || cargo::test(&back_ends))?;
+    stage("examples", || examples(&back_ends))?;
+    stage("packages", packages)?;
     stage("torture", || torture::run(5, &cargo::build_with(&back_ends)?))?;
     stage("interoperation", || interoperation(&back_ends))?;
     stage("browser", || browser(&back_ends))
+}
+
+/// Runs every example, in the build that the tests have made.
+fn examples(back_ends: &[String]) -> Result<()> {
+    cargo::run(cargo::workspace("build", back_ends)?.arg("--examples"))?;
+    for name in example_names()?.iter().filter(|name| !SCRIPTED.contains(&name.as_str())) {
+        println!("-- {name}");
+        let mut example = Command::new(cargo::target_folder()?.join("release/examples").join(name));
+        // Burn is one for the whole workspace, LibTorch included.
+        if back_ends.iter().any(|name| name == "tch") {
+            libtorch::prepare(&mut example)?;
+        }
+        cargo::run(&mut example)?;
+    }
+    Ok(())
+}
+
+/// The examples of all crates, in order.
+fn example_names() -> Result<Vec<String>> {
+    let entries = |folder: PathBuf| -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+    };
+    let mut names = Vec::new();
+    for folder in entries(cargo::root().join("crates"))? {
+        let examples = folder.join("examples");
+        for file in if examples.is_dir() { entries(examples)? } else { Vec::new() } {
+            names.extend(file.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes the package of every crate: what a manifest lacks for that shows here. None is built from its package, because
+/// that compiles Burn and all else once more; so a file that a crate takes from outside its folder does not show.
+fn packages() -> Result<()> {
+    let mut package = cargo(&["package", "--workspace", "--exclude", "xtask"]);
+    cargo::run(package.args(["--no-verify", "--allow-dirty", "--quiet"]))
 }
 
 /// A Vulkan driver that runs on the processor (Mesa's lavapipe), for the tests of wgpu.
@@ -110,4 +156,34 @@ fn stage(name: &str, task: impl FnOnce() -> Result<()>) -> Result<()> {
     task().with_context(|| format!("stage '{name}' failed"))?;
     println!("== {name}: {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{SCRIPTED, example_names};
+    use crate::cargo::root;
+
+    #[test]
+    fn examples_have_names_of_their_own() {
+        let names = example_names().unwrap();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "one would be built over the other: {names:?}");
+        assert!(SCRIPTED.iter().all(|script| names.iter().any(|name| name == script)), "{names:?}");
+    }
+
+    #[test]
+    fn readmes_name_examples_that_are_there() {
+        let names = example_names().unwrap();
+        let mut count = 0;
+        for folder in fs::read_dir(root().join("crates")).unwrap() {
+            let text = fs::read_to_string(folder.unwrap().path().join("README.md")).unwrap_or_default();
+            for rest in text.split("--example ").skip(1) {
+                let name = rest.split([' ', '`', '\n']).next().unwrap();
+                assert!(names.iter().any(|known| known == name), "{name}");
+                count += 1;
+            }
+        }
+        assert!(count >= 9, "{count}");
+    }
 }

@@ -45,7 +45,7 @@ enum Task {
     },
     /// Find LibTorch for the tch back end, or install it, and print its folder
     Libtorch,
-    /// Everything that a change has to pass: format, lints, documentation, dependencies, tests
+    /// Everything that a change has to pass: format, lints, documentation, dependencies, tests, examples, packages
     Ci,
     /// Compare and measure back ends on this machine and write the table in docs/src/gpu.md
     BackEnds {

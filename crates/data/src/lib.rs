@@ -1,6 +1,6 @@
-//! Instruction data for fine-tuning GPT-2, from a file of examples to batches of token ids.
+#![doc = include_str!("../README.md")]
 //!
-//! The path of an example through this crate:
+//! # The path of an example
 //!
 //! 1. [`Dataset`] reads a JSON array or JSON Lines of `{"instruction", "input", "output"}`;
 //! 2. [`PromptStyle`] formats an [`Example`] as the text a model sees;
@@ -9,9 +9,6 @@
 //! 5. [`EncodedExample`]s are padded, shifted and masked into a [`Batch`] by [`Collator`];
 //! 6. [`Loader`] walks over batches in an order drawn from an [`OrderStream`], which reproduces
 //!    PyTorch's `DataLoader` order bit by bit.
-//!
-//! The crate knows nothing of models, tensors or devices: a batch is plain integers.
-#![doc = concat!("\n\nThe method is that of sections 7.2 and 7.3 of *Build a Large Language Model From Scratch*.")]
 
 mod collate;
 mod dataset;

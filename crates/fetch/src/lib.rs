@@ -1,4 +1,6 @@
-//! Downloads: models from the Hugging Face Hub into Hugging Face's own cache, and plain files.
+#![doc = include_str!("../README.md")]
+//!
+//! # The parts
 //!
 //! - [`Hub`]: repositories of models, in the cache that `huggingface_hub` and `transformers` share;
 //! - [`PlainFiles`]: files from a list of base addresses into a folder;

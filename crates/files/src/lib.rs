@@ -1,21 +1,9 @@
-//! Files that appear under their name only when they are complete.
+#![doc = include_str!("../README.md")]
 //!
-//! ```
-//! use std::io::Write;
+//! # In short
 //!
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("answers.json");
-//! let mut file = gptune_files::NewFile::create(&path)?;
-//! file.write_all(b"[]")?;
-//! assert!(!path.exists());
-//! file.commit()?;
-//! assert_eq!(std::fs::read(&path)?, b"[]");
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! A name that outlives a power failure then stands for contents that do: the file is synced before it is renamed, and
-//! the folder afterwards. What is not committed leaves nothing behind, and a program that a signal ends calls
-//! [`abandon`] for the same. Every crate that writes files does it here. [`NewFolder`] is the same for a folder.
+//! [`NewFile`] is a file that is being written, [`write()`] writes a whole one, and [`NewFolder`] is the same for a folder.
+//! A program that a signal ends calls [`abandon`]; one that begins where another was killed, [`settle`] and [`sweep`].
 
 mod folder;
 mod unfinished;

@@ -1,4 +1,6 @@
-//! Fused operations for GPT-2, each with a portable fallback behind one call.
+#![doc = include_str!("../README.md")]
+//!
+//! # The calls
 //!
 //! | call | fused on flex | everywhere else |
 //! |---|---|---|
@@ -11,11 +13,9 @@
 //! | [`head_loss()`] | output head, softmax and cross-entropy in chunks of rows; the whole batch's logits never exist | Burn operations |
 //! | [`adamw_step`] | one pass over parameter, gradient and moments, in place | Burn operations |
 //!
-//! The calls take and give Burn tensors and differentiate through Burn's autodiff, so that frozen
-//! layers and other optimizers keep working. All operands of a call are under autodiff, or none is. The loops below them ([`slices`]) work on slices, know
-//! no Burn type and can be tested and used alone. The decision whether a tensor has a fused path is
-//! made in one place: the `flex` module, which answers `None` where it has nothing to offer (another
-//! device, or a build without the `flex` feature).
+//! The loops below them ([`slices`]) work on slices, know no Burn type and can be tested and used alone. The decision
+//! whether a tensor has a fused path is made in one place: the `flex` module, which answers `None` where it has nothing to
+//! offer (another device, or a build without the `flex` feature).
 
 mod adamw;
 mod attention;

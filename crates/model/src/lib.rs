@@ -1,4 +1,6 @@
-//! GPT-2 on Burn.
+#![doc = include_str!("../README.md")]
+//!
+//! # The parts
 //!
 //! [`Gpt2`] is the model of Radford et al., *Language Models are Unsupervised Multitask Learners*
 //! (2019): a decoder-only transformer with pre-norm blocks, learned positions and a tanh GELU. Its

@@ -1,4 +1,6 @@
-//! What a person looks at after a run.
+#![doc = include_str!("../README.md")]
+//!
+//! # The parts
 //!
 //! [`LossPlot`] is made from the run's events and draws itself as SVG, and as PNG from that SVG.
 //! [`RunReport`] adds what the run was given and what came of it, and writes one HTML page that

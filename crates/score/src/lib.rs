@@ -1,4 +1,6 @@
-//! How close a model's answers are to the wanted ones.
+#![doc = include_str!("../README.md")]
+//!
+//! # The parts
 //!
 //! [`Responses`] reads the file that `gptune respond` writes, a JSON array of
 //! `{"instruction", "input", "output", "model_response"}`. [`score()`] measures it, as a whole and for each

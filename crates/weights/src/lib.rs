@@ -1,4 +1,6 @@
-//! Every way in and out for GPT-2 weights.
+#![doc = include_str!("../README.md")]
+//!
+//! # The parts
 //!
 //! - [`ModelFolder`]: a model on disk in any known format, its configuration read and checked;
 //! - [`Checkpoint`]: named tensors, read one at a time: [`SafetensorsFile`], [`Sharded`],
