@@ -50,7 +50,9 @@ impl Patience {
             if !error.is_passing() || !reached || failures >= self.attempts {
                 return Err(error);
             }
-            thread::sleep(self.pause.saturating_mul(2_u32.saturating_pow(failures - 1)));
+            let pause = self.pause.saturating_mul(2_u32.saturating_pow(failures - 1));
+            tracing::warn!(failures, pause_seconds = pause.as_secs_f64(), %error, "trying again");
+            thread::sleep(pause);
         }
     }
 }

@@ -240,6 +240,7 @@ impl Hub {
             None => false,
         };
         if !is_due() && self.is_sound(&pointer, &etag, size, &mut on_bytes)? {
+            tracing::debug!(repository, commit, file, "it is in the cache and sound");
             return Ok(());
         }
         // The lock of huggingface_hub, which does not fetch a file either as long as it is taken.
@@ -251,6 +252,7 @@ impl Hub {
             if is_due() {
                 forget(&blob)?;
             }
+            tracing::info!(repository, commit, file, size, "downloading it into the cache");
             let source = Source { url: &url, size, etag: Some(&etag) };
             download(client, &source, &blob, &mut on_bytes).map_err(explain)?;
             self.checks.passed(&blob, &etag);

@@ -22,7 +22,10 @@ pub fn adamw_resume<const D: usize>(tensors: [Tensor<D>; 3]) -> [Tensor<D>; 3] {
 /// `[parameter, moment 1, moment 2]`, all of one shape.
 #[must_use]
 pub fn adamw_step<const D: usize>(tensors: [Tensor<D>; 4], step: &AdamWStep) -> [Tensor<D>; 3] {
-    flex::adamw_step(tensors, step).unwrap_or_else(|tensors| portable_adamw_step(tensors, step))
+    flex::adamw_step(tensors, step).unwrap_or_else(|tensors| {
+        portable!("adamw_step");
+        portable_adamw_step(tensors, step)
+    })
 }
 
 /// [`adamw_step`] in ordinary Burn operations: the path of every device without a fused one, and what

@@ -20,7 +20,10 @@ use crate::{embedding::indices, flex, precision::product, slices::Layout};
 pub fn attention(qkv: Tensor<2>, layout: &Arc<Layout>, heads: usize) -> Tensor<2> {
     let [n, c] = [qkv.dims()[0], qkv.dims()[1] / 3];
     assert!(n == layout.rows() && c.is_multiple_of(heads), "{n} rows of {} and {heads} heads of {c}", layout.rows());
-    flex::attention(&qkv, layout, heads).unwrap_or_else(|| portable_attention(qkv, layout, heads, |weights| weights))
+    flex::attention(&qkv, layout, heads).unwrap_or_else(|| {
+        portable!("attention");
+        portable_attention(qkv, layout, heads, |weights| weights)
+    })
 }
 
 /// [`attention()`] in ordinary Burn operations: rows are gathered into a rectangle, the prefix into

@@ -21,7 +21,10 @@ pub fn embedding(tokens: Tensor<2>, positions: Tensor<2>, ids: &[u32], at: &[u32
     assert!(ids.len() == at.len() && c == c_positions, "{} ids at {} positions", ids.len(), at.len());
     assert!(ids.iter().all(|&id| (id as usize) < v), "ids below {v}");
     assert!(at.iter().all(|&at| (at as usize) < l), "positions below {l}");
-    flex::embedding(&tokens, &positions, ids, at).unwrap_or_else(|| portable_embedding(tokens, positions, ids, at))
+    flex::embedding(&tokens, &positions, ids, at).unwrap_or_else(|| {
+        portable!("embedding");
+        portable_embedding(tokens, positions, ids, at)
+    })
 }
 
 /// [`embedding()`] in ordinary Burn operations.

@@ -10,7 +10,10 @@ use crate::flex;
 /// - output: `[N, C]`
 #[must_use]
 pub fn gelu(x: Tensor<2>) -> Tensor<2> {
-    flex::gelu(&x).unwrap_or_else(|| portable_gelu(x))
+    flex::gelu(&x).unwrap_or_else(|| {
+        portable!("gelu");
+        portable_gelu(x)
+    })
 }
 
 /// [`gelu()`] in ordinary Burn operations.

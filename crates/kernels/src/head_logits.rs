@@ -16,7 +16,10 @@ use crate::{flex, operands::assert_one_kind, precision::product};
 #[must_use]
 pub fn head_logits(hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     assert_one_kind("head_logits", &[("hidden", hidden.device()), ("weight", weight.device())]);
-    flex::head_logits(&hidden, &weight).unwrap_or_else(|| portable_head_logits(hidden, weight))
+    flex::head_logits(&hidden, &weight).unwrap_or_else(|| {
+        portable!("head_logits");
+        portable_head_logits(hidden, weight)
+    })
 }
 
 /// [`head_logits()`] in ordinary Burn operations.

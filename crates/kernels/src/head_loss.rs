@@ -30,7 +30,10 @@ pub fn head_loss(hidden: Tensor<2>, weight: Tensor<2>, targets: &[Target]) -> Te
     assert!(targets.iter().all(|target| (target.id as usize) < v), "targets below {v}");
     assert!(targets.iter().all(|target| (target.row as usize) < n), "rows below {n}");
     assert!(targets.is_sorted_by_key(|target| target.row), "targets sorted by row");
-    flex::head_loss(&hidden, &weight, targets).unwrap_or_else(|| portable_head_loss(hidden, weight, targets))
+    flex::head_loss(&hidden, &weight, targets).unwrap_or_else(|| {
+        portable!("head_loss");
+        portable_head_loss(hidden, weight, targets)
+    })
 }
 
 /// [`head_loss()`] in ordinary Burn operations: the path of every device without a fused one, and

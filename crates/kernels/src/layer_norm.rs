@@ -19,7 +19,10 @@ pub fn layer_norm(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>, epsilon: f64
     assert_one_kind("layer_norm", &[("x", x.device()), ("scale", scale.device()), ("shift", shift.device())]);
     let [_, c] = x.dims();
     assert!(scale.dims() == [c] && shift.dims() == [c], "scale and shift of {c} columns");
-    flex::layer_norm(&x, &scale, &shift, epsilon).unwrap_or_else(|| portable_layer_norm(x, scale, shift, epsilon))
+    flex::layer_norm(&x, &scale, &shift, epsilon).unwrap_or_else(|| {
+        portable!("layer_norm");
+        portable_layer_norm(x, scale, shift, epsilon)
+    })
 }
 
 /// [`layer_norm()`] in ordinary Burn operations.

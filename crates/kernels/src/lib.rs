@@ -17,6 +17,19 @@
 //! whether a tensor has a fused path is made in one place: the `flex` module, which answers `None` where it has nothing to
 //! offer (another device, or a build without the `flex` feature).
 
+/// Says, once in a process, that an operation has no fused path for its tensors.
+macro_rules! portable {
+    ($operation:literal) => {{
+        static SAID: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+        if !SAID.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            tracing::debug!(
+                operation = $operation,
+                "there is no fused path for these tensors; Burn's operations take over"
+            );
+        }
+    }};
+}
+
 mod adamw;
 mod attention;
 mod embedding;

@@ -23,7 +23,10 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     assert_one_kind("linear", &[("x", x.device()), ("weight", weight.device()), ("bias", bias.device())]);
     let ([_, d_in], [weight_in, d_out]) = (x.dims(), weight.dims());
     assert!(weight_in == d_in && bias.dims() == [d_out], "{d_in} columns, weight [{weight_in}, {d_out}] and its bias");
-    flex::linear(&x, &weight, &bias).unwrap_or_else(|| portable_linear(x, weight, bias))
+    flex::linear(&x, &weight, &bias).unwrap_or_else(|| {
+        portable!("linear");
+        portable_linear(x, weight, bias)
+    })
 }
 
 /// [`linear()`] in ordinary Burn operations.

@@ -16,6 +16,7 @@ use crate::{
     objective::{Cadence, Evaluated, Objective},
     parameters::trained_numbers,
     precision::LossScale,
+    step::Stepping,
 };
 
 /// Who is around while a run goes on.
@@ -41,6 +42,7 @@ pub(crate) fn begin(
     around: &mut Around<'_>,
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
+    let run = tracing::info_span!("run").entered();
     let [train_examples, val_examples] = objective.examples();
     around.sink.event(&Event::Start {
         epochs: objective.epochs(),
@@ -66,6 +68,7 @@ pub(crate) fn begin(
     }
     state.permutation = objective.start_epoch(&mut state.order);
     state.seconds = started.elapsed().as_secs_f64();
+    drop(run);
     go_on(objective, state, around)
 }
 
@@ -76,6 +79,7 @@ pub(crate) fn go_on(
     around: &mut Around<'_>,
 ) -> Result<Outcome, TrainError> {
     let started = Instant::now();
+    let _run = tracing::info_span!("run").entered();
     let (stepping, steps) = (objective.stepping(), objective.steps());
     let (cadence, before) = (objective.cadence(), state.seconds);
     let mut newest: Option<Batch> = None;
@@ -96,6 +100,7 @@ pub(crate) fn go_on(
             // At the end of an epoch before anything is made of it: whoever goes on from here does that.
             if is_last && cadence.at_the_end || !is_last && (ends || many || long_ago) {
                 state.seconds = before + started.elapsed().as_secs_f64();
+                tracing::info!(step = state.step, ends, many, long_ago, "storing the state");
                 around.keeper.store(&state)?;
                 stored = Instant::now();
             }
@@ -123,41 +128,12 @@ pub(crate) fn go_on(
             state.in_epoch = 0;
             state.permutation = objective.start_epoch(&mut state.order);
         }
-        let batches = objective.batches(&state.permutation, state.in_epoch);
-        let began = Instant::now();
-        if let Some(seed) = objective.dropout_seed() {
-            state.model.wte.weight.val().device().seed(mixed(seed, state.step));
+        let stepped;
+        (state, stepped) = take(objective, stepping, state, around)?;
+        match stepped {
+            Ok(batch) => newest = batch,
+            Err(what) => break Ending::NotFinite(what),
         }
-        let rates = |name: &str, dimensions| objective.rates(state.step, name, dimensions);
-        let (model, taken) = stepping.take(state.model, &mut state.optimizer, &mut state.loss_scale, &batches, &rates);
-        state.model = model;
-        if !taken.loss.is_finite() {
-            break Ending::NotFinite(NotFinite::Step(state.step));
-        }
-        let padded_tokens: usize = batches.iter().map(Batch::padded_tokens).sum();
-        let (epoch, step) = (state.epoch, state.step);
-        state.tokens_seen += padded_tokens;
-        state.updates += usize::from(!taken.skipped);
-        state.loss = taken.loss;
-        state.step += 1;
-        state.in_epoch += 1;
-        around.sink.event(&Event::Step {
-            epoch,
-            step,
-            loss: taken.loss,
-            lr: objective.rates(step, "", 2).lr,
-            groups: objective.groups(step),
-            tokens: batches.iter().map(|batch| batch.tokens).sum(),
-            padded_tokens,
-            seconds: began.elapsed().as_secs_f64(),
-            grad_norm: taken.grad_norm,
-            loss_scale: taken.loss_scale,
-            skipped: taken.skipped,
-        })?;
-        if state.loss_scale.as_ref().is_some_and(LossScale::is_exhausted) {
-            break Ending::NotFinite(NotFinite::Gradients(step));
-        }
-        newest = batches.into_iter().last();
         just_stepped = true;
     };
     let stores =
@@ -170,6 +146,67 @@ pub(crate) fn go_on(
     conclude(objective, state, ending, newest.as_ref(), started, around)
 }
 
+/// Takes a step; gives its last batch, or what was no finite number.
+fn take(
+    objective: &dyn Objective,
+    stepping: Stepping,
+    mut state: TrainState,
+    around: &mut Around<'_>,
+) -> Result<(TrainState, Result<Option<Batch>, NotFinite>), TrainError> {
+    let _epoch = tracing::info_span!("epoch", epoch = state.epoch).entered();
+    let _step = tracing::debug_span!("step", step = state.step).entered();
+    let batches = objective.batches(&state.permutation, state.in_epoch);
+    let began = Instant::now();
+    if let Some(seed) = objective.dropout_seed() {
+        state.model.wte.weight.val().device().seed(mixed(seed, state.step));
+    }
+    let rates = |name: &str, dimensions| objective.rates(state.step, name, dimensions);
+    let (model, taken) = stepping.take(state.model, &mut state.optimizer, &mut state.loss_scale, &batches, &rates);
+    state.model = model;
+    if taken.skipped {
+        tracing::warn!(
+            loss_scale = taken.loss_scale,
+            next_loss_scale = state.loss_scale.as_ref().map(|scale| scale.factor),
+            "gradients are not finite under the loss scale; nothing is updated"
+        );
+    }
+    tracing::debug!(
+        sequences = batches.iter().map(|batch| batch.rows).sum::<usize>(),
+        batches = batches.len(),
+        loss = taken.loss,
+        grad_norm = taken.grad_norm,
+        "took a step"
+    );
+    if !taken.loss.is_finite() {
+        let step = state.step;
+        return Ok((state, Err(NotFinite::Step(step))));
+    }
+    let padded_tokens: usize = batches.iter().map(Batch::padded_tokens).sum();
+    let (epoch, step) = (state.epoch, state.step);
+    state.tokens_seen += padded_tokens;
+    state.updates += usize::from(!taken.skipped);
+    state.loss = taken.loss;
+    state.step += 1;
+    state.in_epoch += 1;
+    around.sink.event(&Event::Step {
+        epoch,
+        step,
+        loss: taken.loss,
+        lr: objective.rates(step, "", 2).lr,
+        groups: objective.groups(step),
+        tokens: batches.iter().map(|batch| batch.tokens).sum(),
+        padded_tokens,
+        seconds: began.elapsed().as_secs_f64(),
+        grad_norm: taken.grad_norm,
+        loss_scale: taken.loss_scale,
+        skipped: taken.skipped,
+    })?;
+    if state.loss_scale.as_ref().is_some_and(LossScale::is_exhausted) {
+        return Ok((state, Err(NotFinite::Gradients(step))));
+    }
+    Ok((state, Ok(batches.into_iter().last())))
+}
+
 /// Makes the evaluation after the newest step, if one is due and was not made; says how the run ends by it, if it does.
 fn evaluation(
     objective: &dyn Objective,
@@ -180,6 +217,7 @@ fn evaluation(
         let (step, epoch, tokens_seen) = (state.step - 1, state.epoch, state.tokens_seen);
         let order = state.evaluation_order.as_mut().unwrap_or(&mut state.order);
         let before = order.clone();
+        let _evaluation = tracing::debug_span!("evaluation", step).entered();
         match objective.losses(step, state.loss, &state.model, order, around.stop) {
             Evaluated::Not => {}
             Evaluated::Stopped => {
@@ -214,6 +252,7 @@ fn judge(
         state.waited += 1;
         return Ok(());
     }
+    tracing::debug!(step = now.step, val_loss = now.val_loss, "the lowest validation loss so far");
     (state.best, state.waited) = (Some(now), 0);
     if objective.keeps_best() {
         around.keeper.keep_best(&state.model.valid(), now)?;

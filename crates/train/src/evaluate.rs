@@ -91,6 +91,7 @@ impl Sums<'_> {
     /// Adds batches that are computed as one.
     fn add(&mut self, group: &[Batch]) {
         let Packing { rows, prefix } = self.measure.packing;
+        tracing::debug!(batches = group.len(), "batches are evaluated as one");
         let sequences: Vec<Vec<Sequence<'_>>> = group.iter().map(|batch| batch.sequences(rows)).collect();
         let batches: Vec<&[Sequence<'_>]> = sequences.iter().map(Vec::as_slice).collect();
         let Some(supervised) = Supervised::mean_of_means(&batches, prefix) else { return };

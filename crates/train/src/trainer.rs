@@ -102,6 +102,13 @@ impl<'a> Trainer<'a> {
         self.check(&model)?;
         let loss_scale = (self.run.precision == Precision::F16).then(LossScale::default);
         let model = self.trained.mark(model);
+        tracing::info!(
+            steps = self.steps(),
+            trained = crate::parameters::trained_numbers(&model),
+            packing = ?self.stepping().packing,
+            groups = ?self.groups(0),
+            "beginning"
+        );
         let state = TrainState::new(model, self.optimizer(), loss_scale, self.order());
         epochs::begin(self, state, &mut Around { sink, keeper, stop })
     }
@@ -127,6 +134,7 @@ impl<'a> Trainer<'a> {
             return Err(checkpoint.fault(problem).into());
         }
         state.model = self.trained.mark(state.model);
+        tracing::info!(step = state.step, steps = self.steps(), "going on from a stored state");
         epochs::go_on(self, state, &mut Around { sink, keeper, stop })
     }
 

@@ -67,7 +67,9 @@ impl ModelFolder {
         if let Some(what) = wrong_kind::of_name(path).or_else(|| wrong_kind::of_contents(path)) {
             return Err(WeightsError::WrongKind { path: path.to_owned(), what });
         }
-        match Format::of(path)? {
+        let format = Format::of(path)?;
+        tracing::debug!(path = %path.display(), ?format, "the format of the weights");
+        match format {
             Format::Gguf => return Self::open_gguf(path),
             Format::Bundle => {
                 let folder = path.parent().unwrap_or(Path::new(""));
@@ -201,6 +203,15 @@ impl ModelFolder {
                 file.own_name(names::HEAD)
             ));
         }
+        tracing::info!(
+            path = %file.path().display(),
+            blocks = config.n_layer,
+            width = config.n_embd,
+            tied_head = config.tie_word_embeddings,
+            head_by = ?tied_by,
+            tensors = stored.len(),
+            "opened a model"
+        );
         Ok(Self { config, file, notes, allow_nonfinite: false })
     }
 
@@ -242,7 +253,7 @@ impl ModelFolder {
 }
 
 /// What says whether a head is the token embedding.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TiedBy {
     /// A file of configuration, which may be wrong.
     File,
@@ -251,7 +262,7 @@ enum TiedBy {
 }
 
 /// The format of a file of weights.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Safetensors,
     /// The index of a model in parts.

@@ -127,6 +127,7 @@ impl PickleFile {
             let read = |source| PickleError::Read { path: self.path.clone(), source };
             return self.contents.floats(range).map_err(read);
         }
+        tracing::debug!(tensor = name, "converted or put together, because it is not f32 in a row");
         let numbers = tensor.read(self.contents.bytes());
         self.contents.release();
         numbers.map_err(|fault| match fault {

@@ -121,6 +121,7 @@ impl SafetensorsFile {
             let read = |source| WeightsError::Read { path: self.path.clone(), source };
             return self.contents.floats(bytes.clone()).map_err(read);
         }
+        tracing::debug!(tensor = name, from = ?dtype, "converted to f32");
         // The header was checked against the length.
         let bytes = &self.contents.bytes()[bytes.clone()];
         let numbers = match dtype {

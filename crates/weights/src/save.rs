@@ -94,6 +94,8 @@ pub fn save_model(model: &Gpt2, config: &Gpt2Config, folder: &Path, options: Sav
     let stored = |(path, parameter): (String, Parameter)| {
         (names::tensor(&path), Stored { path, parameter, precision: options.precision, too_large: &too_large })
     };
+    let (tied_head, precision) = (config.tie_word_embeddings, options.precision);
+    tracing::debug!(folder = %folder.display(), ?precision, tied_head, "writing a model");
     let tensors = parameters.into_iter().map(stored);
     save_weights(tensors, &too_large, folder, options)?;
     let SpecialTokens { bos, eos, pad } = options.special;

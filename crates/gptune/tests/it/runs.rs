@@ -104,3 +104,33 @@ fn patterns_and_settings_that_cannot_be_meant_are_refused_before_anything_is_wri
     let start = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
     assert!(start.contains(&format!("\"parameters\":{}", 8 * 32 + 32 + 32 * 8 + 8)), "{start}");
 }
+
+#[test]
+fn diagnostics_are_said_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    write_data(&folder.path().join("data.json"), 60);
+    let model = tiny_model().to_str().unwrap();
+    let run = |out: &str, more: &[&str]| {
+        let common = ["train", "--model", model, "--data", "data.json", "--max-steps", "3", "--out", out];
+        let output = gptune(folder.path(), &[&common[..], more].concat());
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (_, quiet) = run("quiet", &["--weight-decay-on", "matrices"]);
+    assert_eq!(quiet, "");
+    let (_, said) = run("said", &["--log", "info"]);
+    assert!(said.contains("opened a model") && said.contains("tied_head=true"), "{said}");
+    assert!(said.contains("gptune_train") && !said.contains("took a step"), "{said}");
+    let (_, written) = run("written", &["--log-file", "log.jsonl", "--checkpoint-every", "2"]);
+    assert_eq!(written, "");
+    let log = std::fs::read_to_string(folder.path().join("log.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |message: &str| lines.iter().filter(|line| line["fields"]["message"] == message).collect::<Vec<_>>();
+    assert_eq!((of("took a step").len(), of("storing the state").len()), (3, 1), "{log}");
+    let spans: Vec<&str> =
+        of("took a step")[2]["spans"].as_array().unwrap().iter().filter_map(|span| span["name"].as_str()).collect();
+    assert_eq!(spans, ["run", "epoch", "step"]);
+    // Libraries of others are not ours to speak for.
+    assert!(lines.iter().all(|line| line["target"].as_str().unwrap().starts_with("gptune")), "{log}");
+    assert!(failure(&gptune(folder.path(), &["runs", "--log-file", "no/log"])).contains("cannot write no/log"));
+}

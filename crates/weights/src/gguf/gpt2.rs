@@ -137,6 +137,7 @@ impl GgufGpt2 {
         let Some(Parameter { tensor, shape, transposed }) = self.tensors.get(name) else {
             return Err(GgufError::Missing { path: self.path().to_owned(), name: name.to_owned() });
         };
+        tracing::debug!(tensor = name, stored_as = %tensor, transposed, "read from GGUF");
         let values = self.file.read(tensor)?;
         Ok(if *transposed { transpose(&values, shape[0]) } else { values })
     }

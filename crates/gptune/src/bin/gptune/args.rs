@@ -7,7 +7,9 @@ mod runs;
 mod training;
 mod using;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
@@ -24,6 +26,22 @@ pub(crate) use using::{
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Say on standard error what is decided and done, from this level on
+    #[arg(long, global = true, value_enum, value_name = "LEVEL", help_heading = "Diagnostics")]
+    pub log: Option<LogLevel>,
+    /// Write that into a file, as JSON Lines; without --log from the level debug on
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Diagnostics")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// How much is said of what goes on inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
 }
 
 impl Cli {

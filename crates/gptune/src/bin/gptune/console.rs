@@ -54,22 +54,20 @@ impl Voice for Console {
     /// Prints a line above the bar.
     fn say(&self, line: &str) {
         let bar = self.steps().bar.clone();
-        bar.suspend(|| {
-            let written = if self.json { writeln!(stderr(), "{line}") } else { writeln!(stdout(), "{line}") };
-            // A reader that went away is no reason to end a run, and neither is a full disk under its output; but that
-            // is said, once.
-            if let Err(error) = written
-                && error.kind() != ErrorKind::BrokenPipe
-                && !FAILED.swap(true, Ordering::Relaxed)
-            {
-                note(&format!("warning: the output cannot be written ({error}); the run goes on"));
-            }
-        });
+        let written =
+            bar.suspend(|| if self.json { writeln!(stderr(), "{line}") } else { writeln!(stdout(), "{line}") });
+        // A reader that went away is no reason to end a run, and neither is a full disk under its output; but that is
+        // said, once.
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+            && !FAILED.swap(true, Ordering::Relaxed)
+        {
+            note(&format!("warning: the output cannot be written ({error}); the run goes on"));
+        }
     }
 
     fn note(&self, line: &str) {
-        let bar = self.steps().bar.clone();
-        bar.suspend(|| note(line));
+        note(line);
     }
 
     fn event(&self, event: &Event) {
@@ -186,9 +184,23 @@ pub(crate) fn print(text: impl Display) -> Result<()> {
     })
 }
 
-/// Says something that is no result, on standard error.
+/// The bar that was drawn last, which lines must not tear.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Makes a bar the one that lines are written above.
+fn newest(bar: ProgressBar) -> ProgressBar {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+    bar
+}
+
+/// Says something that is no result, on standard error, above a bar that is there.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let say = || _ = writeln!(stderr(), "{line}");
+    match bar {
+        Some(bar) if !bar.is_finished() => bar.suspend(say),
+        _ => say(),
+    }
 }
 
 /// Says that a text holds letters that read like a special token.
@@ -224,7 +236,7 @@ pub(crate) fn spinner(what: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_style(style).with_message(what.to_owned());
     let spinner = spinner.with_finish(ProgressFinish::AndClear);
     spinner.enable_steady_tick(Duration::from_millis(200));
-    spinner
+    newest(spinner)
 }
 
 /// A bar on standard error, drawn only where that is a terminal.
@@ -233,7 +245,7 @@ pub(crate) fn bar(length: u64, unit: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(length).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
-    bar
+    newest(bar)
 }
 
 /// A bar for the bytes of a file.
@@ -243,5 +255,5 @@ fn bytes_bar(name: &str) -> ProgressBar {
     let bar = ProgressBar::no_length().with_style(style).with_message(name.to_owned());
     // The speed is that of this download, and not of what an earlier one left.
     bar.reset_eta();
-    bar
+    newest(bar)
 }

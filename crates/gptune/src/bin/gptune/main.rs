@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod console;
 mod interrupt;
+mod log;
 mod resolve;
 mod table;
 
@@ -46,7 +47,11 @@ fn fault_sentence(message: &str, place: &str) -> String {
 }
 
 fn run() -> ExitCode {
-    let command = Cli::read().command;
+    let Cli { command, log, log_file } = Cli::read();
+    if let Err(error) = log::begin(log, log_file.as_deref()) {
+        console::note(&format!("error: {}", sentence(&error)));
+        return ExitCode::FAILURE;
+    }
     MEMORY_LEVERS.get_or_init(|| command.memory_levers());
     let result = match command {
         Command::Train(args) => commands::train::run(&args),
