@@ -45,19 +45,7 @@ impl NewFolder {
     ///
     /// What the operating system says; the old folder then is what it was.
     pub fn replace(self) -> io::Result<()> {
-        let old = old_of(&self.path);
-        if old.exists() {
-            fs::remove_dir_all(&old)?;
-        }
-        if self.path.exists() {
-            fs::rename(&self.path, &old)?;
-        }
-        if let Err(error) = fs::rename(self.temporary.path(), &self.path) {
-            settle(&self.path)?;
-            return Err(error);
-        }
-        sync_folder_of(&self.path)?;
-        if old.exists() { fs::remove_dir_all(&old) } else { Ok(()) }
+        take_place(self.temporary.path(), &self.path)
     }
 
     /// Where to put what belongs into it.
@@ -113,6 +101,27 @@ impl NewFolder {
     }
 }
 
+/// Gives a folder the name of another, which is removed; as [`NewFolder::replace`].
+///
+/// # Errors
+///
+/// What the operating system says; the other folder then is what it was.
+pub fn take_place(folder: &Path, of: &Path) -> io::Result<()> {
+    let old = old_of(of);
+    if old.exists() {
+        fs::remove_dir_all(&old)?;
+    }
+    if of.exists() {
+        fs::rename(of, &old)?;
+    }
+    if let Err(error) = fs::rename(folder, of) {
+        settle(of)?;
+        return Err(error);
+    }
+    sync_folder_of(of)?;
+    if old.exists() { fs::remove_dir_all(&old) } else { Ok(()) }
+}
+
 /// What a folder is called while another one takes its place.
 fn old_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -120,18 +129,23 @@ fn old_of(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Puts a folder back under its name if a process ended while another one took its place.
+/// Puts a folder back under its name if a process ended while another one took its place, and removes what is left of it
+/// if that one has it already. Only for whoever has the folder for himself.
 ///
 /// # Errors
 ///
 /// What the operating system says.
 pub fn settle(path: &Path) -> io::Result<()> {
     let old = old_of(path);
-    if !path.exists() && old.exists() { fs::rename(&old, path) } else { Ok(()) }
+    match (path.exists(), old.exists()) {
+        (false, true) => fs::rename(&old, path),
+        (true, true) => fs::remove_dir_all(&old),
+        (_, false) => Ok(()),
+    }
 }
 
-/// Removes what processes that were killed were writing into a folder, and what another folder took the place of. Only
-/// for whoever has the folder for himself: what others are writing is removed too.
+/// Removes what processes that were killed were writing into a folder. Only for whoever has the folder for himself: what
+/// others are writing is removed too.
 ///
 /// # Errors
 ///
@@ -210,6 +224,11 @@ mod tests {
         fs::create_dir(outer.path().join(".writing-1-2")).unwrap();
         settle(&path).unwrap();
         sweep(outer.path()).unwrap();
+        assert_eq!(names(outer.path()), ["state"]);
+        assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "two");
+        // Ended before the old one was gone.
+        fs::create_dir(outer.path().join("state-old")).unwrap();
+        settle(&path).unwrap();
         assert_eq!(names(outer.path()), ["state"]);
         assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "two");
         // One that is not finished leaves the old one.

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use folder::{NewFolder, settle, sweep};
+pub use folder::{NewFolder, settle, sweep, take_place};
 pub use unfinished::abandon;
 
 use unfinished::Unfinished;

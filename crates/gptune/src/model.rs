@@ -199,7 +199,8 @@ fn tokenizer_of(path: &Path, rows: usize, voice: &dyn Voice) -> Result<(Tokenize
 #[must_use]
 pub fn title(source: &str) -> String {
     let path = Path::new(source);
-    let run = path.parent().filter(|parent| path.ends_with("model") && parent.join("config.toml").is_file());
+    let own = path.ends_with("model") || path.ends_with("best");
+    let run = path.parent().filter(|parent| own && parent.join("config.toml").is_file());
     if let Some(run) = run.and_then(|run| run.canonicalize().ok())
         && let Some(name) = run.file_name()
     {

@@ -76,9 +76,9 @@ enum Beginning {
     /// In a folder of its own.
     New,
     /// In the folder of one that was broken off before anything was stored.
-    Again(PathBuf),
+    Again(RunFolder),
     /// In the folder of one that was broken off, with what was stored.
-    Resumed(PathBuf, Box<Checkpoint>, Remembered),
+    Resumed(RunFolder, Box<Checkpoint>, Remembered),
 }
 
 /// What a stored state remembers beside the state of the training.
@@ -205,8 +205,8 @@ impl Run {
 
     /// The model to go on from, and the one that the first of all trainings started from.
     fn open(&mut self, voice: &dyn Voice) -> Result<(Opened, String)> {
-        if let Beginning::Resumed(path, _, remembered) = &self.beginning {
-            let opened = resume::open_model(path, voice)?;
+        if let Beginning::Resumed(run, _, remembered) = &self.beginning {
+            let opened = resume::open_model(run.path(), voice)?;
             return Ok((opened, remembered.base.clone()));
         }
         let opened = model::open_model(&self.config.source.model, voice)?;
@@ -239,8 +239,8 @@ impl Plan {
         }
         let context = opened.folder.config.n_positions;
         let (source, fingerprint) = data::open(&config.source, false, voice)?;
-        if let Beginning::Resumed(path, _, remembered) = &beginning {
-            resume::check_data(path, &remembered.fingerprint, &fingerprint)?;
+        if let Beginning::Resumed(run, _, remembered) = &beginning {
+            resume::check_data(run.path(), &remembered.fingerprint, &fingerprint)?;
         }
         let (folder, Rest { tokenizer, special, about: _ }) = opened.apart();
         let target = ModelInput { tokenizer: &tokenizer, padding: special.pad, context, prompts_only: false };
@@ -267,13 +267,13 @@ impl Plan {
 
         let settings = config.to_toml()?;
         let name = || name.clone().unwrap_or_else(|| run_name(&base, &config));
-        let run = open_folder(&beginning, out.as_deref(), name, &settings)?;
+        voice.starting();
+        let (run, stored) = open_folder(beginning, out.as_deref(), name, &settings)?;
         write_left_out(&run, &data)?;
         let started = jiff::ZonedDateTime::now();
-        notes::beginning(voice, &config, &data, &model_config, &trainer);
+        notes::beginning(voice, &config, &data, &model_config, &trainer, trainer.trained_numbers(&model));
         notes::choices(voice, &config, recipe.as_deref(), preferences, &data);
-        let resumed = matches!(beginning, Beginning::Resumed(..));
-        if base == BUILT_IN && config.source.data != "sample" && !resumed {
+        if base == BUILT_IN && config.source.data != "sample" && stored.is_none() {
             notes::unknown_words(voice, &model.valid(), &tokenizer, &data, &config);
         }
         voice.say("");
@@ -281,10 +281,10 @@ impl Plan {
         let answers = |model: &Gpt2, examples: &[Example]| {
             answers::respond_all(&respondent(&config, model, &tokenizer), examples, stop, voice)
         };
-        let events = if resumed { read_events(&run.join("metrics.jsonl"))? } else { Vec::new() };
-        let (checkpoint, before) = match beginning {
-            Beginning::Resumed(_, checkpoint, remembered) => (Some(checkpoint), remembered.before),
-            _ => (None, answers(&model.valid(), preview)?),
+        let events = if stored.is_some() { past(&run, config.run.epochs, trainer.steps())? } else { Vec::new() };
+        let (checkpoint, before) = match stored {
+            Some((checkpoint, remembered)) => (Some(checkpoint), remembered.before),
+            None => (None, answers(&model.valid(), preview)?),
         };
         let about = About {
             prompt_style: Some(config.data.prompt_style),
@@ -301,6 +301,7 @@ impl Plan {
         let mut keeper = States {
             run: &run,
             voice,
+            stores: config.run.checkpoint,
             program: serde_json::to_value(remembered)?,
             model_config,
             kept: Belongings { tokenizer: &tokenizer, special, about: &about },
@@ -354,20 +355,35 @@ fn respondent<'a>(config: &RunConfig, model: &'a Gpt2, tokenizer: &'a Tokenizer)
     }
 }
 
+/// What happened in a run that is gone on with, which may have been extended.
+fn past(run: &RunFolder, epochs: usize, steps: usize) -> Result<Vec<Event>> {
+    let mut events = read_events(&run.join("metrics.jsonl"))?;
+    if let Some(Event::Start { epochs: then, steps: of, .. }) = events.first_mut() {
+        (*then, *of) = (epochs, steps);
+    }
+    Ok(events)
+}
+
+/// What was stored of a run.
+type Stored = (Box<Checkpoint>, Remembered);
+
 /// The folder of a run: a new one, or one whose metrics are cut back to where the run goes on.
 fn open_folder(
-    beginning: &Beginning,
+    beginning: Beginning,
     out: Option<&Path>,
     name: impl Fn() -> String,
     config: &str,
-) -> Result<RunFolder> {
-    let run = match (beginning, out) {
-        (Beginning::New, Some(out)) => return Ok(RunFolder::create(out, config)?),
-        (Beginning::New, None) => return Ok(RunFolder::create_named(Path::new("runs"), &name(), config)?),
-        (Beginning::Again(path), _) => RunFolder::reopen(path, 0)?,
-        (Beginning::Resumed(path, checkpoint, _), _) => RunFolder::reopen(path, checkpoint.metrics_bytes())?,
+) -> Result<(RunFolder, Option<Stored>)> {
+    let (run, stored) = match (beginning, out) {
+        (Beginning::New, Some(out)) => return Ok((RunFolder::create(out, config)?, None)),
+        (Beginning::New, None) => return Ok((RunFolder::create_named(Path::new("runs"), &name(), config)?, None)),
+        (Beginning::Again(run), _) => (run, None),
+        (Beginning::Resumed(run, checkpoint, remembered), _) => (run, Some((checkpoint, remembered))),
     };
+    let progress = stored.as_ref().map(|(checkpoint, _)| checkpoint.progress());
+    run.cut_back(stored.as_ref().map_or(0, |(checkpoint, _)| checkpoint.metrics_bytes()))?;
+    run.settle_best(progress.and_then(|progress| progress.best))?;
     // What extends a run is part of it from here on.
     run.write("config.toml", config.as_bytes())?;
-    Ok(run)
+    Ok((run, stored))
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::about::About;
 
 /// Settings that decide on what a validation loss is measured, and how.
-const MEASURING: [&str; 12] = [
+const MEASURING: [&str; 14] = [
+    "text",
+    "block_size",
     "val_data",
     "split",
     "split_seed",

@@ -19,9 +19,3 @@ pub fn quoted(word: &str) -> String {
     }
     format!("\"{word}\"")
 }
-
-/// How this program was started.
-#[must_use]
-pub fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "gptune".to_owned())
-}

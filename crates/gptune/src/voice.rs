@@ -4,6 +4,9 @@ use gptune_run::Event;
 
 /// Somebody who is told what goes on. Each method does nothing unless it is written.
 pub trait Voice: Sync {
+    /// A run begins to write: whoever ends the program on a signal should set the run's `stop` instead from here on.
+    fn starting(&self) {}
+
     /// A line of the account of a run.
     fn say(&self, line: &str) {
         let _ = line;

@@ -172,7 +172,8 @@ pub(crate) fn is_stored(run: &Path) -> bool {
 pub(crate) fn remove(run: &Path) -> Result<(), RunError> {
     // Under another name first: half a state would be taken for a damaged one.
     let (path, gone) = (run.join(FOLDER), run.join(".writing-forgotten"));
-    match std::fs::rename(&path, &gone).and_then(|()| std::fs::remove_dir_all(&gone)) {
+    let settled = gptune_files::settle(&path);
+    match settled.and_then(|()| std::fs::rename(&path, &gone)).and_then(|()| std::fs::remove_dir_all(&gone)) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunError::Write { path, source }),
         _ => Ok(()),
     }
@@ -204,14 +205,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the state in a run's folder; none if there is none.
+    /// Opens the state in a run's folder, which the caller has for himself ([`RunFolder::reopen`](crate::RunFolder::reopen));
+    /// none if there is none.
     ///
     /// # Errors
     ///
     /// [`RunError::Checkpoint`] naming what is missing, cut, altered, or from a later version.
     pub fn open(run: &Path) -> Result<Option<Self>, RunError> {
         let folder = run.join(FOLDER);
-        gptune_files::settle(&folder).map_err(|source| RunError::Write { path: folder.clone(), source })?;
         if !folder.exists() {
             return Ok(None);
         }

@@ -7,12 +7,28 @@ use std::{
     time::Duration,
 };
 
+use gptune_files::NewFolder;
 use serde_json::Value;
 
 use crate::{
-    Event, RunError,
-    checkpoint::{self, Progress, Stored},
+    ANSWERS, Event, RunError,
+    checkpoint::{self, Best, Progress, Stored},
 };
+
+/// The folder of the model of the lowest validation loss, and that of a newer one that no stored state knows of yet.
+const BEST: &str = "best";
+const NEWER_BEST: &str = ".newer-best";
+/// What tells of which evaluation it is.
+const BEST_FILE: &str = "best.json";
+
+/// What a run leaves at its end.
+const AT_THE_END: [&str; 5] = [
+    "report.html",
+    "scores.json",
+    ANSWERS,
+    "instruction-data-with-some-responses.json",
+    "instruction-data-before-training.json",
+];
 
 /// A run's folder: its configuration, written before the first step, and its events, one line of
 /// `metrics.jsonl` each.
@@ -88,27 +104,98 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), metrics })
     }
 
-    /// Goes on with a run: its metrics are cut back to this length. What a process that was killed left behind is removed.
+    /// Takes possession of a run that is there, to go on with it. What a process that was killed left behind is removed.
     ///
     /// # Errors
     ///
-    /// [`RunError::Busy`] if another process has it, [`RunError::Write`], or [`RunError::Checkpoint`] if its metrics are
-    /// shorter.
-    pub fn reopen(path: &Path, metrics_bytes: u64) -> Result<Self, RunError> {
+    /// [`RunError::Busy`] if another process has it, or [`RunError::Write`].
+    pub fn reopen(path: &Path) -> Result<Self, RunError> {
         let file = path.join("metrics.jsonl");
-        let cannot = |source| RunError::Write { path: file.clone(), source };
-        let metrics = File::options().append(true).open(&file).map_err(cannot)?;
+        let metrics = File::options().append(true).open(&file);
+        let metrics = metrics.map_err(|source| RunError::Write { path: file.clone(), source })?;
         lock(&metrics, path)?;
+        let cannot = |path: &Path| {
+            let path = path.to_owned();
+            |source| RunError::Write { path, source }
+        };
+        for folder in [path.to_owned(), path.join("model")].into_iter().filter(|folder| folder.is_dir()) {
+            gptune_files::sweep(&folder).map_err(cannot(&folder))?;
+        }
+        for name in ["checkpoint", "best"] {
+            let folder = path.join(name);
+            gptune_files::settle(&folder).map_err(cannot(&folder))?;
+        }
+        Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// Goes on with a run where its state was stored: its metrics are cut back to this length. What it left at an end that
+    /// is none any more is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Write`], or [`RunError::Checkpoint`] if its metrics are shorter.
+    pub fn cut_back(&self, metrics_bytes: u64) -> Result<(), RunError> {
+        let file = self.join("metrics.jsonl");
+        let cannot = |source| RunError::Write { path: file.clone(), source };
+        let metrics = &self.metrics;
         if metrics.metadata().map_err(cannot)?.len() < metrics_bytes {
             let problem =
                 format!("it has less than the {metrics_bytes} bytes that it had when the checkpoint was written");
             return Err(RunError::Checkpoint { path: file, problem });
         }
         metrics.set_len(metrics_bytes).map_err(cannot)?;
-        for folder in [path.to_owned(), path.join("model")].into_iter().filter(|folder| folder.is_dir()) {
-            gptune_files::sweep(&folder).map_err(|source| RunError::Write { path: folder, source })?;
+        for name in AT_THE_END {
+            match fs::remove_file(self.join(name)) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(RunError::Write { path: self.join(name), source });
+                }
+                _ => {}
+            }
         }
-        Ok(Self { path: path.to_owned(), metrics })
+        Ok(())
+    }
+
+    /// Keeps a model of the lowest validation loss, which `write` puts into a folder. It becomes `best/` when the state of
+    /// the run that knows of it is stored, or when there is none to be stored: a run that is gone on with shall not have a
+    /// model from its future.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Write`], or what `write` says.
+    pub fn keep_best<E: From<RunError>>(
+        &self,
+        best: Best,
+        stored: bool,
+        write: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.join(if stored { NEWER_BEST } else { BEST });
+        let cannot = |source| E::from(RunError::Write { path: path.clone(), source });
+        let folder = NewFolder::create_beside(&path).map_err(cannot)?;
+        write(folder.path())?;
+        let text = serde_json::to_string(&best).map_err(|error| cannot(error.into()))? + "\n";
+        gptune_files::write(&folder.path().join(BEST_FILE), text.as_bytes()).map_err(cannot)?;
+        folder.replace().map_err(cannot)
+    }
+
+    /// Makes the newest model of the lowest validation loss the one that is kept, if it is the one that a state names, or
+    /// there is no state; and removes it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Write`].
+    pub fn settle_best(&self, named: Option<Best>) -> Result<(), RunError> {
+        let (newer, place) = (self.join(NEWER_BEST), self.join(BEST));
+        if !newer.is_dir() {
+            return Ok(());
+        }
+        let text = fs::read(newer.join(BEST_FILE)).unwrap_or_default();
+        let found: Option<Best> = serde_json::from_slice(&text).ok();
+        let settled = if found.is_some() && found == named {
+            gptune_files::take_place(&newer, &place)
+        } else {
+            fs::remove_dir_all(&newer)
+        };
+        settled.map_err(|source| RunError::Write { path: newer, source })
     }
 
     /// Stores the state of the training, in the place of the one before.
@@ -119,7 +206,8 @@ impl RunFolder {
     pub fn store(&self, progress: &Progress, program: &Value, tensors: Vec<(String, Stored)>) -> Result<(), RunError> {
         let length = self.metrics.metadata().map(|file| file.len());
         let length = length.map_err(|source| RunError::Write { path: self.join("metrics.jsonl"), source })?;
-        checkpoint::write(&self.path, length, progress, program, tensors)
+        checkpoint::write(&self.path, length, progress, program, tensors)?;
+        self.settle_best(progress.best)
     }
 
     /// Removes the stored state.
@@ -219,15 +307,16 @@ mod tests {
         run.append(&Event::Initial { train_loss: 3.0, val_loss: 4.0 }).unwrap();
         fs::create_dir(path.join("model")).unwrap();
         fs::write(path.join("model/.writing-1-1"), "x").unwrap();
-        assert!(matches!(RunFolder::reopen(&path, length), Err(RunError::Busy { .. })));
+        assert!(matches!(RunFolder::reopen(&path), Err(RunError::Busy { .. })));
         drop(run);
-        let run = RunFolder::reopen(&path, length).unwrap();
+        let run = RunFolder::reopen(&path).unwrap();
+        run.cut_back(length).unwrap();
         run.append(&Event::Initial { train_loss: 5.0, val_loss: 6.0 }).unwrap();
         let events = crate::read_events(&path.join("metrics.jsonl")).unwrap();
         assert!(matches!(events[..], [Event::Initial { train_loss: 1.0, .. }, Event::Initial { train_loss: 5.0, .. }]));
         assert_eq!(fs::read_dir(path.join("model")).unwrap().count(), 0);
         drop(run);
-        let error = RunFolder::reopen(&path, 10_000).unwrap_err().to_string();
+        let error = RunFolder::reopen(&path).unwrap().cut_back(10_000).unwrap_err().to_string();
         assert!(error.contains("metrics.jsonl cannot be used: it has less than"), "{error}");
     }
 

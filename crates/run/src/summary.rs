@@ -175,10 +175,15 @@ impl RunSummary {
         self.losses().last()
     }
 
-    /// The lowest loss on the validation part, and the first of several.
+    /// The lowest loss on the validation part of an evaluation after a step, and the first of several: that of the model in
+    /// `best/`, if one is kept.
     #[must_use]
     pub fn best_loss(&self) -> Option<ValidationLoss> {
-        self.losses().filter(|at| at.loss.is_finite()).min_by(|a, b| a.loss.total_cmp(&b.loss))
+        let after_a_step = self.events.iter().filter_map(|event| match *event {
+            Event::Eval { step, val_loss, .. } => Some(ValidationLoss { steps: step + 1, loss: val_loss }),
+            _ => None,
+        });
+        after_a_step.filter(|at| at.loss.is_finite()).min_by(|a, b| a.loss.total_cmp(&b.loss))
     }
 
     fn losses(&self) -> impl Iterator<Item = ValidationLoss> {
@@ -447,7 +452,7 @@ mod tests {
         std::thread::scope(|scope| {
             let looks = scope.spawn(|| (0..500).for_each(|_| drop(read())));
             while !looks.is_finished() {
-                RunFolder::reopen(&path, 0).unwrap();
+                drop(RunFolder::reopen(&path).unwrap());
             }
         });
         assert_eq!(read().state, RunState::Interrupted { resumable: false });

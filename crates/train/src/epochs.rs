@@ -55,6 +55,9 @@ pub(crate) fn begin(
     if objective.keeps_along() {
         around.keeper.keep(&state.model.valid(), 0)?;
     }
+    if around.wants_to_stop() {
+        return conclude(objective, state, Ending::Interrupted, None, started, around);
+    }
     match objective.initial_losses(&state.model, around.stop) {
         Evaluated::Stopped => return conclude(objective, state, Ending::Interrupted, None, started, around),
         Evaluated::Not => {}
@@ -139,6 +142,7 @@ pub(crate) fn go_on(
     let stores =
         |cadence: Cadence| ending == Ending::Interrupted || ending == Ending::OutOfPatience && cadence.at_the_end;
     if cadence.is_some_and(stores) {
+        tracing::info!(step = state.step, ?ending, "storing the state");
         state.seconds = before + started.elapsed().as_secs_f64();
         around.keeper.store(&state)?;
     }
@@ -291,10 +295,13 @@ fn conclude(
     if !matches!(outcome.ending, Ending::NotFinite(_)) && outcome.steps > 0 {
         around.keeper.keep(&outcome.model, outcome.steps)?;
     }
-    if outcome.ending.is_regular()
-        && let Some(last) = objective.final_losses(&outcome.model, steps, around.stop)
-    {
-        around.sink.event(&last)?;
+    if outcome.ending.is_regular() {
+        match objective.final_losses(&outcome.model, steps, around.stop) {
+            Some(last) => around.sink.event(&last)?,
+            // Whoever goes on takes the last steps again, and measures then.
+            None if objective.measures_at_the_end() => outcome.ending = Ending::Interrupted,
+            None => {}
+        }
     }
     let seconds = before + started.elapsed().as_secs_f64();
     around.sink.event(&Event::End {

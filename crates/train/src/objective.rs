@@ -77,7 +77,12 @@ pub(crate) trait Objective {
         model
     }
 
-    /// The losses of the finished model, after this many steps.
+    /// Whether the finished model is measured.
+    fn measures_at_the_end(&self) -> bool {
+        false
+    }
+
+    /// The losses of the finished model, after this many steps; none if somebody asked to stop.
     fn final_losses(&self, model: &Gpt2, steps: usize, stop: &AtomicBool) -> Option<Event>;
 }
 

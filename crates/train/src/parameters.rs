@@ -14,12 +14,12 @@ use crate::{OptimConfig, TrainError};
 /// A pattern is a parameter's name or a module's, which stands for all that is in it: `wte`, `h.0`, `h.*.mlp`,
 /// `h.1?.attn.c_attn.bias`; `*` is any letters, `?` one. Names may begin with `transformer.`, as Hugging Face's do.
 #[derive(Debug, Clone)]
-pub(crate) struct Trained {
+pub(crate) struct Selection {
     freeze: Vec<Pattern>,
     only: Vec<Pattern>,
 }
 
-impl Trained {
+impl Selection {
     /// # Errors
     ///
     /// [`TrainError::Setting`] for a pattern that is none.
@@ -63,6 +63,13 @@ impl Trained {
         Ok(())
     }
 
+    /// Numbers in the parameters of `model` that are trained.
+    pub(crate) fn numbers(&self, model: &Gpt2) -> usize {
+        let mut visit = Visit::default();
+        model.visit(&mut visit);
+        visit.names.iter().zip(visit.sizes).filter(|(name, _)| self.contains(name)).map(|(_, size)| size).sum()
+    }
+
     /// Has gradients computed for what is trained, and for nothing else.
     pub(crate) fn mark(&self, model: Gpt2) -> Gpt2 {
         if self.freeze.is_empty() && self.only.is_empty() {
@@ -79,7 +86,7 @@ fn names(pattern: &Pattern, name: &str) -> bool {
 }
 
 struct Mark<'a> {
-    trained: &'a Trained,
+    trained: &'a Selection,
     path: Vec<String>,
 }
 
@@ -116,6 +123,7 @@ pub(crate) fn trained_numbers(model: &Gpt2) -> usize {
 struct Visit {
     path: Vec<String>,
     names: Vec<String>,
+    sizes: Vec<usize>,
     /// Asking whether a parameter is trained makes one that was to be filled later.
     counts: bool,
     trained: usize,
@@ -132,6 +140,7 @@ impl ModuleVisitor for Visit {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.names.push(self.path.join("."));
+        self.sizes.push(param.lazy_shape().num_elements());
         if self.counts && param.is_require_grad() {
             self.trained += param.lazy_shape().num_elements();
         }
@@ -142,10 +151,10 @@ impl ModuleVisitor for Visit {
 mod tests {
     use super::*;
 
-    fn trained(freeze: &[&str], only: &[&str]) -> Trained {
+    fn trained(freeze: &[&str], only: &[&str]) -> Selection {
         let owned = |patterns: &[&str]| patterns.iter().map(|&pattern| pattern.to_owned()).collect();
         let config = OptimConfig { freeze: owned(freeze), train_only: owned(only), ..OptimConfig::default() };
-        Trained::new(&config).unwrap()
+        Selection::new(&config).unwrap()
     }
 
     #[test]
@@ -166,13 +175,13 @@ mod tests {
     #[test]
     fn patterns_of_nothing_are_refused() {
         let model = crate::self_check::small_model();
-        let fault = |trained: &Trained| trained.check(&model).unwrap_err().to_string();
+        let fault = |trained: &Selection| trained.check(&model).unwrap_err().to_string();
         let error = fault(&trained(&["h.*.atn"], &[]));
         assert!(error.contains("'freeze'") && error.contains("'h.*.atn' names no parameter"), "{error}");
         assert!(error.contains("h.0.attn.c_attn.weight") && !error.contains("h.1."), "{error}");
         assert!(fault(&trained(&["*"], &[])).contains("no parameter is left"));
         assert!(fault(&trained(&["ln_f"], &["ln_f.bias"])).contains("no parameter is left"));
         let config = OptimConfig { freeze: vec!["h.[".to_owned()], ..OptimConfig::default() };
-        assert!(Trained::new(&config).unwrap_err().to_string().contains("'h.[' is no pattern"));
+        assert!(Selection::new(&config).unwrap_err().to_string().contains("'h.[' is no pattern"));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     epochs::{self, Around},
     evaluate,
     objective::{Cadence, Evaluated, Objective},
-    parameters::Trained,
+    parameters::{Selection, trained_numbers},
     precision::LossScale,
     step::Stepping,
 };
@@ -31,7 +31,7 @@ pub struct Trainer<'a> {
     train: Loader<'a>,
     /// None where no evaluation is wanted.
     val: Option<Loader<'a>>,
-    trained: Trained,
+    trained: Selection,
     /// Whether the last state is stored, too.
     stores_last: bool,
 }
@@ -56,7 +56,7 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::Setting { key: "grad_accum", problem });
         }
         let val = if run.eval { Some(data.training_loader(Part::Val)?) } else { None };
-        let trained = Trained::new(optim)?;
+        let trained = Selection::new(optim)?;
         Ok(Self { optim, run, data, tokenizer, train, val, trained, stores_last: run.keep_checkpoint })
     }
 
@@ -73,6 +73,12 @@ impl<'a> Trainer<'a> {
     /// [`TrainError::Setting`] if a pattern of parameters' names fits none, or nothing is left to train.
     pub fn check(&self, model: &Gpt2) -> Result<(), TrainError> {
         self.trained.check(model)
+    }
+
+    /// Numbers of `model` that are trained.
+    #[must_use]
+    pub fn trained_numbers(&self, model: &Gpt2) -> usize {
+        self.trained.numbers(model)
     }
 
     /// Optimizer steps of the whole run.
@@ -104,7 +110,7 @@ impl<'a> Trainer<'a> {
         let model = self.trained.mark(model);
         tracing::info!(
             steps = self.steps(),
-            trained = crate::parameters::trained_numbers(&model),
+            trained = trained_numbers(&model),
             packing = ?self.stepping().packing,
             groups = ?self.groups(0),
             "beginning"
@@ -254,6 +260,10 @@ impl Objective for Trainer<'_> {
         ids.extend(model.generate(&ids, &options));
         let text = self.tokenizer.decode(&ids)?;
         Ok(Some(Event::Sample { epoch, ids, text }))
+    }
+
+    fn measures_at_the_end(&self) -> bool {
+        self.val.is_some()
     }
 
     /// On the batches that were measured before training. The order is a stream of its own, so that nothing else is

@@ -49,6 +49,7 @@ impl End<'_> {
         let Self { run, config, voice, events, facts, preview, before } = self;
         let data = facts.data;
         let ending = outcome.ending;
+        run.settle_best(outcome.best)?;
         let mut files = write_plots(run, events)?;
         let mut asked: &[Example] = &[];
         let mut after = Vec::new();

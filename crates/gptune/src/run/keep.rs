@@ -1,5 +1,7 @@
 //! What is kept of a run while it goes on.
 
+use std::path::Path;
+
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Best, Csv, Event, RunError, RunFolder, Sink, TensorBoard};
 use gptune_train::{Keeper, TrainError, TrainState};
@@ -35,6 +37,9 @@ impl<'a> Told<'a> {
         if config.output.tensorboard {
             files.push(Box::new(TensorBoard::create(&run.join("tensorboard"), &events)?));
         }
+        if let Some(start @ Event::Start { .. }) = events.first() {
+            voice.event(start);
+        }
         Ok(Self { voice, events, files, book_losses: notes::book_losses(config) })
     }
 }
@@ -63,6 +68,8 @@ impl Sink for Told<'_> {
 pub(super) struct States<'a> {
     pub run: &'a RunFolder,
     pub voice: &'a dyn Voice,
+    /// Whether states are stored.
+    pub stores: bool,
     /// What is stored beside the state of the training.
     pub program: Value,
     pub model_config: Gpt2Config,
@@ -70,21 +77,21 @@ pub(super) struct States<'a> {
 }
 
 impl States<'_> {
-    fn write(&self, model: &Gpt2, name: &str) -> Result<(), TrainError> {
+    fn write(&self, model: &Gpt2, folder: &Path) -> Result<(), TrainError> {
         // Dropout belongs to the run, not to the model that comes out of it.
         let config = Gpt2Config { dropout: 0.0, ..self.model_config.clone() };
-        write_folder(model, &config, self.kept, &self.run.join(name), Precision::F32)
+        write_folder(model, &config, self.kept, folder, Precision::F32)
             .map_err(|error| TrainError::Keeper(error.into()))
     }
 }
 
 impl Keeper for States<'_> {
     fn keep(&mut self, model: &Gpt2, _steps: usize) -> Result<(), TrainError> {
-        self.write(model, "model")
+        self.write(model, &self.run.join("model"))
     }
 
-    fn keep_best(&mut self, model: &Gpt2, _: Best) -> Result<(), TrainError> {
-        self.write(model, "best")
+    fn keep_best(&mut self, model: &Gpt2, best: Best) -> Result<(), TrainError> {
+        self.run.keep_best(best, self.stores, |folder| self.write(model, folder))
     }
 
     fn store(&mut self, state: &TrainState) -> Result<(), TrainError> {

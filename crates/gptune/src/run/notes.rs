@@ -6,11 +6,7 @@ use gptune_data::{Part, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{DataConfig, LeftOut, Prepared, Trainer};
 
-use crate::{
-    RunConfig, Voice,
-    data::data_flags,
-    text::{on_a_line, program},
-};
+use crate::{RunConfig, Voice, data::data_flags, text::on_a_line};
 
 /// What is trained, on what, and how long.
 pub(super) fn beginning(
@@ -19,6 +15,7 @@ pub(super) fn beginning(
     data: &Prepared,
     model: &Gpt2Config,
     trainer: &Trainer<'_>,
+    trained: usize,
 ) {
     let part = |part| data.examples(part).len();
     voice.say(&format!(
@@ -29,6 +26,12 @@ pub(super) fn beginning(
         model.parameters() as f64 / 1e6,
         config.source.device
     ));
+    let optim = &config.optim;
+    if !(optim.freeze.is_empty() && optim.train_only.is_empty()) {
+        let only = if optim.train_only.is_empty() { "all" } else { &optim.train_only.join(", ") };
+        let but = if optim.freeze.is_empty() { String::new() } else { format!(" but {}", optim.freeze.join(", ")) };
+        voice.say(&format!("Trained are {only}{but}: {:.1} million parameters", trained as f64 / 1e6));
+    }
     voice.say(&format!(
         "Data {}: {} training, {} test, {} validation examples; {} steps of batch {}",
         data.origin,
@@ -126,10 +129,9 @@ pub(super) fn unknown_words(
     let some = unknown.iter().take(5).map(|word| format!("'{}'", on_a_line(word))).collect::<Vec<_>>().join(", ");
     voice.say(&format!(
         "Note: nano is a toy for the built-in data: it has never seen {} of the {} different words here, such as {some}. \
-         For GPT-2 itself: {} train --model gpt2 {}",
+         For GPT-2 itself: gptune train --model gpt2 {}",
         unknown.len(),
         words.len(),
-        program(),
         data_flags(&config.source),
     ));
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use gptune_run::{Checkpoint, Event, RunError, RunState, RunSummary};
+use gptune_run::{Checkpoint, Event, RunError, RunFolder, RunState, RunSummary};
 
 use super::{Beginning, Extension, Remembered, Run};
 use crate::{
@@ -23,6 +23,9 @@ const EXTENDING: [&str; 2] = ["epochs", "max_steps"];
 pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Option<Run>> {
     let summary = RunSummary::read(path)?;
     let settings = path.join("config.toml");
+    if summary.settings.contains_key("text") {
+        bail!("{} is a training from scratch; `gptune pretrain --resume` goes on with it", path.display());
+    }
     let text = std::fs::read_to_string(&settings).with_context(|| format!("cannot read {}", settings.display()))?;
     let mut config = RunConfig::from_toml(&settings.display().to_string(), &text)?;
     config.run.epochs = more.epochs.unwrap_or(config.run.epochs);
@@ -39,6 +42,7 @@ pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Op
         ),
         _ => {}
     }
+    let folder = RunFolder::reopen(path)?;
     let checkpoint = Checkpoint::open(path).with_context(|| {
         format!("the state of {} cannot be gone on with; its last good model is in {model}", path.display())
     })?;
@@ -48,8 +52,9 @@ pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Op
             ended |= matches!(event, Event::End { .. });
             second_epoch |= matches!(event, Event::Step { epoch: 2.., .. });
         }
-        // At the end of an epoch and when it is broken off, a run stores its state.
-        if !config.run.checkpoint || ended || second_epoch {
+        // At the end of an epoch and when it is broken off between steps, a run stores its state.
+        let between_steps = ended && summary.steps() > 0 && summary.all_steps().is_none_or(|all| summary.steps() < all);
+        if !config.run.checkpoint || between_steps || second_epoch {
             let why = if config.run.checkpoint { "is not there any more" } else { "was not stored (--no-checkpoint)" };
             bail!(
                 "{} cannot be gone on with: its state (checkpoint/) {why}; train on from its model with --model {model}",
@@ -60,7 +65,7 @@ pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Op
     let run = |beginning| Run { beginning, ..Run::new(config.clone()) };
     let Some(checkpoint) = checkpoint else {
         voice.say(&format!("Note: {} was broken off before anything was stored; it begins again", path.display()));
-        return Ok(Some(run(Beginning::Again(path.to_owned()))));
+        return Ok(Some(run(Beginning::Again(folder))));
     };
     let remembered: Remembered = serde_json::from_value(checkpoint.program().clone())
         .map_err(|error| checkpoint.fault(format!("it is not what training wrote ({error})")))?;
@@ -74,7 +79,7 @@ pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Op
         bail!("{} is in epoch {epoch}, beyond --epochs {}", path.display(), config.run.epochs);
     }
     voice.say(&format!("Going on with {} after {step} steps", path.display()));
-    Ok(Some(run(Beginning::Resumed(path.to_owned(), Box::new(checkpoint), remembered))))
+    Ok(Some(run(Beginning::Resumed(folder, Box::new(checkpoint), remembered))))
 }
 
 /// The model of a run, whose sizes and tokenizer going on needs.

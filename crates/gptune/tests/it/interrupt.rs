@@ -316,7 +316,7 @@ fn training_from_scratch_that_was_broken_off_goes_on_to_the_same_model() {
         arguments
     };
     assert!(crate::gptune(folder.path(), &arguments("whole")).status.success());
-    let child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gptune"))
         .current_dir(folder.path())
         .args(arguments("pieces"))
         .stdout(Stdio::piped())
@@ -325,6 +325,7 @@ fn training_from_scratch_that_was_broken_off_goes_on_to_the_same_model() {
         .unwrap();
     let metrics = folder.path().join("pieces/metrics.jsonl");
     while lines(&metrics) < 20 {
+        assert!(child.try_wait().unwrap().is_none(), "ended early");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     send_interrupt(&child);
@@ -333,7 +334,7 @@ fn training_from_scratch_that_was_broken_off_goes_on_to_the_same_model() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("pretrain --resume \"pieces\""), "{said}");
     let wrong = crate::failure(&crate::gptune(folder.path(), &["train", "--resume", "pieces"]));
-    assert!(wrong.contains("config.toml"), "{wrong}");
+    assert!(wrong.contains("is a training from scratch") && wrong.contains("pretrain --resume"), "{wrong}");
     std::fs::write(folder.path().join("text.txt"), "Other words.\n\n".repeat(900)).unwrap();
     // Whoever resumes gives no settings, and gets the text refused if it is another one.
     let other = crate::failure(&crate::gptune(folder.path(), &["pretrain", "--resume", "pieces"]));
@@ -347,4 +348,53 @@ fn training_from_scratch_that_was_broken_off_goes_on_to_the_same_model() {
     assert!(!folder.path().join("pieces/checkpoint").exists());
     let output = crate::gptune(folder.path(), &["pretrain", "--resume", "pieces"]);
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("pieces is complete"));
+}
+
+#[test]
+fn a_run_that_was_broken_off_before_its_first_step_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_data(&path.join("val.json"), 20_000);
+    write_data(&path.join("train.json"), 40);
+    let model = tiny_model().to_str().unwrap();
+    let common = ["train", "--model", model, "--train-data", "train.json", "--val-data", "val.json", "--out", "run"];
+    let more = ["--batch-size", "2", "--eval-batches", "0", "--sample-tokens", "0", "--no-packing", "--max-steps", "1"];
+    let start = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_gptune"));
+        program.current_dir(path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        program
+    };
+    let mut child = start().args(common).args(more).spawn().unwrap();
+    // Within the evaluation before training, which takes minutes.
+    while lines(&path.join("run/metrics.jsonl")) < 1 {
+        assert!(child.try_wait().unwrap().is_none(), "ended early");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    send_interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    write_data(&path.join("val.json"), 4);
+    let output = crate::gptune(path, &["train", "--resume", "run"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("it begins again"), "{said}");
+    assert!(path.join("run/model/model.safetensors").is_file());
+}
+
+#[test]
+fn a_signal_before_a_run_is_begun_ends_the_program_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // Encoding them takes longer than the signal.
+    write_data(&path.join("data.json"), 200_000);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gptune"))
+        .current_dir(path)
+        .args(["train", "--model", tiny_model().to_str().unwrap(), "--data", "data.json", "--out", "run"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    send_interrupt(&child);
+    let status = child.wait().unwrap();
+    assert!(!status.success() && status.code().is_none_or(|code| code == 130), "{status:?}");
+    assert!(!path.join("run").exists());
 }

@@ -5,10 +5,6 @@ use gptune_train::{DecayOn, PretrainConfig, Pretraining, Schedule, TextBlocks};
 
 use crate::world;
 
-fn bits(weights: Vec<f32>) -> Vec<u32> {
-    weights.into_iter().map(f32::to_bits).collect()
-}
-
 #[test]
 fn a_run_in_pieces_is_the_run_in_one() {
     let plain = world::config().with(|s| {
@@ -26,8 +22,6 @@ fn a_run_in_pieces_is_the_run_in_one() {
             s.optim.weight_decay_on = DecayOn::Matrices;
             s.optim.schedule = Schedule::Wsd;
             s.optim.warmup = 0.1;
-            s.run.keep_best = true;
-            s.run.patience = 100;
         }),
         plain.with(|s| {
             s.run.order = Order::Shuffle;
@@ -37,14 +31,15 @@ fn a_run_in_pieces_is_the_run_in_one() {
         }),
     ];
     for config in configs {
-        let (events, weights) = world::run_in_pieces(&config, &[]);
+        let (events, best, weights) = world::run_in_pieces(&config, &[]);
         // After the first step; after one whose evaluation is due and not made; in the second epoch.
-        let (pieces, same) = world::run_in_pieces(&config, &[0, 3, 7, 29]);
+        let (pieces, same_best, same) = world::run_in_pieces(&config, &[0, 3, 7, 29]);
         assert_eq!(pieces.len(), events.len(), "{config:?}");
         for (piece, event) in pieces.iter().zip(&events) {
             assert_eq!(piece, event, "{config:?}");
         }
-        assert!(bits(weights) == bits(same), "{config:?}");
+        assert_eq!(best, same_best);
+        assert!(weights == same, "{config:?}");
     }
 }
 
@@ -64,10 +59,35 @@ fn training_from_scratch_in_pieces_is_that_in_one() {
             Some(checkpoint) => training.resume(checkpoint, &device, sink, keeper, stop).unwrap(),
         })
     };
-    let (events, weights) = in_pieces(&[]);
+    let (events, _, weights) = in_pieces(&[]);
     // The text has fewer blocks than these steps take, so that the second pass is among them.
     assert!(events.iter().any(|event| matches!(event, Event::Step { epoch: 2, .. })), "{events:?}");
-    let (pieces, same) = in_pieces(&[0, 6, 7, 29]);
+    let (pieces, _, same) = in_pieces(&[0, 6, 7, 29]);
     assert_eq!(pieces, events);
-    assert!(bits(weights) == bits(same));
+    assert!(weights == same);
+}
+
+#[test]
+fn a_run_in_pieces_is_as_patient_and_keeps_the_same_models() {
+    // A learning rate that goes too far, and ends the run long before its last step.
+    let config = world::config().with(|s| {
+        s.optim.lr = 0.3;
+        s.run.eval_every = 2;
+        s.run.sample_tokens = 0;
+        s.run.keep_best = true;
+        s.run.patience = 3;
+    });
+    let (events, best, weights) = world::run_in_pieces(&config, &[]);
+    let Some(Event::End { out_of_patience: true, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    let evaluations: Vec<usize> = events
+        .iter()
+        .filter_map(|event| if let Event::Eval { step, .. } = event { Some(*step) } else { None })
+        .collect();
+    // After the best model, after the first evaluation that is none, and before the one that ends the run.
+    let last = evaluations[evaluations.len() - 1];
+    let stops = [best[best.len() - 1].step, last - 4, last - 1];
+    let (pieces, same_best, same) = world::run_in_pieces(&config, &stops);
+    assert_eq!(pieces, events);
+    assert_eq!(same_best, best);
+    assert!(same == weights);
 }

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use burn::tensor::Device;
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
 use gptune_data::{Dataset, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Best, Checkpoint, Event, RunError, RunFolder, Sink, read_events};
@@ -121,9 +124,12 @@ pub(crate) fn run_dropping(config: &Settings) -> (Outcome, Recorder) {
     run_on(formula_weights(Gpt2::init(&sizes, &device().autodiff())), config, None)
 }
 
+/// What a run leaves: its events without times, the best models in their order, and all numbers of the last model.
+type Pieces = (Vec<Event>, Vec<Best>, Vec<u32>);
+
 /// Runs the loop on the model of the formula in a folder, broken off after each of these steps and gone on with from what
-/// was stored: the events without times, and the embedding at the end.
-pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> (Vec<Event>, Vec<f32>) {
+/// was stored, as often as there are stops.
+pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> Pieces {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let target =
         ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
@@ -143,20 +149,24 @@ pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> (Vec<Event>, 
 pub(crate) fn in_pieces(
     stops: &[usize],
     part: impl Fn(Option<&Checkpoint>, &mut dyn Sink, &mut dyn Keeper, &AtomicBool) -> Outcome,
-) -> (Vec<Event>, Vec<f32>) {
+) -> Pieces {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let mut outcome = None;
+    let (mut outcome, mut best) = (None, Vec::new());
     for stop_after in stops.iter().copied().map(Some).chain([None]) {
         let stop = AtomicBool::new(false);
         let checkpoint = Checkpoint::open(&path).unwrap();
         let run = match &checkpoint {
             None => RunFolder::create(&path, "").unwrap(),
-            Some(checkpoint) => RunFolder::reopen(&path, checkpoint.metrics_bytes()).unwrap(),
+            Some(checkpoint) => {
+                let run = RunFolder::reopen(&path).unwrap();
+                run.cut_back(checkpoint.metrics_bytes()).unwrap();
+                run
+            }
         };
         let mut sink = Writer { run: &run, stop_after, stop: &stop };
-        let ended = part(checkpoint.as_ref(), &mut sink, &mut States(&run), &stop);
-        assert_eq!(ended.ending, if stop_after.is_some() { Ending::Interrupted } else { Ending::Completed });
+        let ended = part(checkpoint.as_ref(), &mut sink, &mut States(&run, &mut best), &stop);
+        assert_eq!(ended.ending == Ending::Interrupted, stop_after.is_some(), "{:?}", ended.ending);
         outcome = Some(ended);
     }
     let outcome = outcome.unwrap();
@@ -168,7 +178,20 @@ pub(crate) fn in_pieces(
             _ => {}
         }
     }
-    (events, outcome.model.wte.weight.val().into_data().try_to_vec().unwrap())
+    (events, best, numbers(&outcome.model))
+}
+
+/// The numbers of all parameters, bit by bit.
+fn numbers(model: &Gpt2) -> Vec<u32> {
+    struct Numbers(Vec<u32>);
+    impl ModuleVisitor for Numbers {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().try_to_vec::<f32>().unwrap().into_iter().map(f32::to_bits));
+        }
+    }
+    let mut numbers = Numbers(Vec::new());
+    model.visit(&mut numbers);
+    numbers.0
 }
 
 /// Writes events into a run's folder, and asks to stop after a step.
@@ -187,11 +210,16 @@ impl Sink for Writer<'_> {
     }
 }
 
-/// Stores states in a run's folder.
-struct States<'a>(&'a RunFolder);
+/// Stores states in a run's folder, and remembers the best models.
+struct States<'a>(&'a RunFolder, &'a mut Vec<Best>);
 
 impl Keeper for States<'_> {
     fn keep(&mut self, _: &Gpt2, _: usize) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    fn keep_best(&mut self, _: &Gpt2, best: Best) -> Result<(), TrainError> {
+        self.1.push(best);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     io::{ErrorKind, Write, stderr, stdout},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -16,6 +16,8 @@ use gptune_data::{Loader, Tokenizer};
 use gptune_run::Event;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use crate::interrupt;
+
 /// Whether a line could not be written.
 static FAILED: AtomicBool = AtomicBool::new(false);
 
@@ -25,6 +27,8 @@ pub(crate) struct Console {
     /// Standard output is reserved for one JSON document: lines go to standard error.
     json: bool,
     steps: Mutex<Steps>,
+    /// Set when somebody wants a run to end.
+    stop: Arc<AtomicBool>,
 }
 
 /// The bar of a training, and what it shows.
@@ -42,7 +46,12 @@ struct Steps {
 impl Console {
     pub(crate) fn new(json: bool) -> Self {
         let steps = Steps { bar: ProgressBar::hidden(), tokens: 0, seconds: 0.0, loss: 0.0, weight: 0.0 };
-        Self { json, steps: Mutex::new(steps) }
+        Self { json, steps: Mutex::new(steps), stop: Arc::default() }
+    }
+
+    /// The flag that the first signal sets from the beginning of a run on.
+    pub(crate) fn stop(&self) -> &AtomicBool {
+        &self.stop
     }
 
     fn steps(&self) -> MutexGuard<'_, Steps> {
@@ -51,6 +60,10 @@ impl Console {
 }
 
 impl Voice for Console {
+    fn starting(&self) {
+        interrupt::listen_for(&self.stop);
+    }
+
     /// Prints a line above the bar.
     fn say(&self, line: &str) {
         let bar = self.steps().bar.clone();
@@ -201,6 +214,11 @@ pub(crate) fn note(line: &str) {
         Some(bar) if !bar.is_finished() => bar.suspend(say),
         _ => say(),
     }
+}
+
+/// How this program was started.
+pub(crate) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "gptune".to_owned())
 }
 
 /// Says that a text holds letters that read like a special token.

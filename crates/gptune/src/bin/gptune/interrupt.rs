@@ -26,7 +26,13 @@ pub(crate) fn status() -> Option<u8> {
 
 /// A flag that the first signal sets; a second one ends the program at once.
 pub(crate) fn listen() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Arc::default();
+    listen_for(&stop);
+    stop
+}
+
+/// Has the first signal set a flag, and a second one end the program at once.
+pub(crate) fn listen_for(stop: &Arc<AtomicBool>) {
     let (flag, mut first) = (stop.clone(), None::<Instant>);
     hear(move |signal| {
         // One press can arrive twice, from the terminal and from whoever started us.
@@ -36,7 +42,6 @@ pub(crate) fn listen() -> Arc<AtomicBool> {
         first.get_or_insert_with(Instant::now);
         heard(signal, &flag);
     });
-    stop
 }
 
 /// Has the first signal end the program, with nothing left of what it was writing: for work that is worth nothing until

@@ -7,7 +7,7 @@ use gptune_weights::Precision;
 use serde::{Deserialize, Serialize};
 
 /// The sizes of a new model.
-#[derive(Debug, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(crate) struct SizeArgs {
     /// A released size instead of the numbers below: 124M, 355M, 774M, 1558M
     #[arg(long, conflicts_with_all = ["n_layer", "n_head", "n_embd", "n_positions"])]

@@ -303,7 +303,7 @@ const PRETRAIN_RESUMED: [&str; 21] = [
 
 /// The settings are those of `config.toml`, too.
 #[allow(clippy::struct_excessive_bools)] // independent switches
-#[derive(Debug, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(crate) struct PretrainArgs {
     /// Plain text; documents are separated by blank lines, or by <|endoftext|>
     #[arg(long, required_unless_present = "resume", num_args = 1..)]

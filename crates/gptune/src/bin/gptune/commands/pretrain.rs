@@ -7,7 +7,7 @@ use gptune::{
     device,
     folder::{Belongings, write_folder},
     self_check::guard,
-    text::{program, quoted},
+    text::quoted,
 };
 use gptune_data::{DataError, Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::{init::model_config, print_json};
 use crate::{
     args::PretrainArgs,
-    console::{self, Console, print_line},
+    console::{self, Console, print_line, program},
     interrupt,
 };
 
@@ -31,10 +31,11 @@ pub(crate) fn run(args: &PretrainArgs) -> Result<()> {
     }
     let out = args.out.as_deref().context("--out names the new folder")?;
     RunFolder::check(out)?;
-    let (text, fingerprint, tokenizer, sizes) = prepare(args, &args.device, &console, args.force)?;
-    let settings = settings(args)?;
-    let run = RunFolder::create(out, &settings)?;
-    train(args, &Prepared { text, fingerprint, tokenizer, sizes }, &run, None, &console)
+    let mut args = args.clone();
+    args.device = device::resolve(&args.device)?.name;
+    let task = prepare(&args, &console)?;
+    let run = RunFolder::create(out, &settings(&args)?)?;
+    train(&args, &task, &run, None, &console)
 }
 
 /// Goes on with a training that was broken off.
@@ -60,9 +61,11 @@ fn resume(path: &Path, given: &PretrainArgs, console: &Console) -> Result<()> {
         RunState::Interrupted { .. } | RunState::Damaged(_) => {}
     }
     let settings = path.join("config.toml");
-    let mut args: PretrainArgs = toml::from_str(&std::fs::read_to_string(&settings)?)
-        .with_context(|| format!("{} is not what pretraining wrote", settings.display()))?;
+    let text = std::fs::read_to_string(&settings).with_context(|| format!("cannot read {}", settings.display()))?;
+    let mut args: PretrainArgs =
+        toml::from_str(&text).with_context(|| format!("{} is not what pretraining wrote", settings.display()))?;
     (args.force, args.json) = (given.force, given.json);
+    let run = RunFolder::reopen(path)?;
     let checkpoint = Checkpoint::open(path)?.with_context(|| {
         format!("{} was broken off before anything was stored; begin anew, in another folder", path.display())
     })?;
@@ -70,13 +73,13 @@ fn resume(path: &Path, given: &PretrainArgs, console: &Console) -> Result<()> {
     if remembered["settings"] != self::settings(&args)? {
         bail!("{} says something else than the training was begun with; nothing of it may change", settings.display());
     }
-    let (text, fingerprint, tokenizer, sizes) = prepare(&args, &args.device, console, args.force)?;
-    if remembered["fingerprint"] != fingerprint.as_str() {
+    let task = prepare(&args, console)?;
+    if remembered["fingerprint"] != task.fingerprint.as_str() {
         bail!("the text is not what {} is trained on; give it as it was", path.display());
     }
     console.say(&format!("Going on with {} after {} steps", path.display(), checkpoint.progress().step));
-    let run = RunFolder::reopen(path, checkpoint.metrics_bytes())?;
-    train(&args, &Prepared { text, fingerprint, tokenizer, sizes }, &run, Some(&checkpoint), console)
+    run.cut_back(checkpoint.metrics_bytes())?;
+    train(&args, &task, &run, Some(&checkpoint), console)
 }
 
 /// The settings as `config.toml`, with paths that mean the same from every folder.
@@ -91,7 +94,7 @@ fn settings(args: &PretrainArgs) -> Result<String> {
 }
 
 /// What is trained on what.
-struct Prepared {
+struct Task {
     text: TextBlocks,
     fingerprint: String,
     tokenizer: Tokenizer,
@@ -99,17 +102,12 @@ struct Prepared {
 }
 
 /// Reads the text, and makes sure that the model and the device can do with it.
-fn prepare(
-    args: &PretrainArgs,
-    device: &str,
-    console: &Console,
-    force: bool,
-) -> Result<(TextBlocks, String, Tokenizer, Gpt2Config)> {
+fn prepare(args: &PretrainArgs, console: &Console) -> Result<Task> {
     let sizes = model_config(&args.sizes)?;
     if args.block_size > sizes.n_positions {
         bail!("--block-size {} has to be between 1 and --n-positions {}", args.block_size, sizes.n_positions);
     }
-    guard(&device::resolve(device)?, force, console)?;
+    guard(&device::resolve(&args.device)?, args.force, console)?;
     let tokenizer = Tokenizer::gpt2()?;
     let mut text = String::new();
     for path in &args.text {
@@ -134,17 +132,17 @@ fn prepare(
         text = text.with_compact_vocabulary(&also, &tokenizer)?;
     }
     let fingerprint = digest.finalize().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
-    Ok((text, fingerprint, tokenizer, sizes))
+    Ok(Task { text, fingerprint, tokenizer, sizes })
 }
 
 fn train(
     args: &PretrainArgs,
-    prepared: &Prepared,
+    task: &Task,
     run: &RunFolder,
     checkpoint: Option<&Checkpoint>,
     console: &Console,
 ) -> Result<()> {
-    let Prepared { text, fingerprint, tokenizer, sizes } = prepared;
+    let Task { text, fingerprint, tokenizer, sizes } = task;
     let config = PretrainConfig {
         batch_size: args.batch_size,
         steps: args.steps,
@@ -185,7 +183,9 @@ fn train(
     };
     let out = run.path().display();
     if let Ending::NotFinite(what) = outcome.ending {
-        bail!("{what}, so training stopped there and {out} has no model; try a smaller --lr");
+        bail!(
+            "{what}, so training stopped there; {out} holds what was written before, if anything was; try a smaller --lr"
+        );
     }
     let interrupted = outcome.ending == Ending::Interrupted;
     if interrupted {

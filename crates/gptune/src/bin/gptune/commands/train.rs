@@ -6,7 +6,7 @@ use gptune::{
     data::{self, data_flags},
     model::{self, BUILT_IN},
     summary,
-    text::{program, quoted},
+    text::quoted,
 };
 use gptune_data::{Example, Part};
 use gptune_run::Event;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::print_json;
 use crate::{
     args::TrainArgs,
-    console::{Console, Plain, print_line},
+    console::{Console, Plain, print_line, program},
     interrupt,
     resolve::{self, Resolved},
 };
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
         let run = args.out.iter().fold(run, Run::out);
         args.name.iter().fold(run, Run::name)
     };
-    let trained = run.force(args.force).start(&console, &interrupt::listen())?;
+    let trained = run.force(args.force).start(&console, console.stop())?;
     if trained.ending == Ending::Interrupted || !trained.answered {
         interrupt::cut_short();
     }
@@ -113,7 +113,8 @@ fn next(trained: &Trained) -> String {
     let (ending, answered) = (*ending, *answered);
     let program = program();
     // Where there was no room for a state, there is nothing to go on from.
-    if (ending == Ending::Interrupted || !answered) && folder.join("checkpoint").is_dir() {
+    let begins_again = config.run.checkpoint && (*steps == 0 || steps == all);
+    if (ending == Ending::Interrupted || !answered) && (begins_again || folder.join("checkpoint").is_dir()) {
         let what = if ending == Ending::Interrupted {
             format!("after {steps} of {all} steps")
         } else {
