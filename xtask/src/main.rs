@@ -64,6 +64,9 @@ enum Task {
         /// How often
         #[arg(long, default_value_t = 100)]
         kills: usize,
+        /// The back ends to build with besides flex; with tch, half precision is tried too
+        #[arg(long = "backend")]
+        back_ends: Vec<String>,
     },
     /// Run the slice kernels under `AddressSanitizer`; needs a nightly toolchain (`rustup toolchain install nightly`)
     Sanitize,
@@ -111,7 +114,7 @@ fn main() -> Result<()> {
             test.args(["--test", "it", "--", "--nocapture", "never_panic"]);
             cargo::run(test.env("GPTUNE_FUZZ", files.to_string()))
         }
-        Task::Torture { kills } => torture::build_and_run(kills),
+        Task::Torture { kills, back_ends } => torture::build_and_run(kills, &back_ends),
         Task::Sanitize => cargo::sanitize(),
         Task::Bench { against_python, data } => bench::run(data.as_deref(), against_python.as_deref()),
         Task::SampleData => {

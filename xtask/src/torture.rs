@@ -1,6 +1,7 @@
 //! Runs that are killed at random moments and gone on with, compared with one that is not.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,25 +12,52 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo;
 
+/// A training that is tortured.
+struct Training {
+    what: &'static str,
+    /// The command and the flags that make it what it is.
+    flags: &'static str,
+    /// The back end that it needs besides flex.
+    needs: Option<&'static str>,
+}
+
+const fn training(what: &'static str, flags: &'static str) -> Training {
+    Training { what, flags, needs: None }
+}
+
 /// What is trained, each long enough to be killed in the middle of something.
-const RUNS: [(&str, &str); 4] = [
-    (
+const TRAININGS: [Training; 7] = [
+    training(
         "dropout, accumulation, cosine with warm-up, evaluations, samples",
-        "--dropout 0.1 --batch-size 4 --grad-accum 2 --eval-every 3 --sample-tokens 12 --checkpoint-every 4 \
-         --schedule cosine --warmup 0.1",
+        "train --dropout 0.1 --batch-size 4 --grad-accum 2 --eval-every 3 --sample-tokens 12 --checkpoint-every 4 \
+         --schedule cosine --warmup 0.1 --order torch",
     ),
-    ("order length", "--order length --eval-every 4 --checkpoint-every 3"),
-    ("order shuffle, a state after every step", "--order shuffle --checkpoint-every 1 --eval-every 5"),
-    ("clipping", "--max-grad-norm 0.05 --sample-tokens 12 --checkpoint-every 7"),
+    training("order length", "train --order length --eval-every 4 --checkpoint-every 3"),
+    training("order shuffle, a state after every step", "train --order shuffle --checkpoint-every 1 --eval-every 5"),
+    training("clipping", "train --max-grad-norm 0.05 --sample-tokens 12 --checkpoint-every 7"),
+    training(
+        "the best model, patience, frozen embeddings, groups",
+        "train --keep-best --patience 2 --freeze wte,wpe --weight-decay-on matrices --schedule wsd --lr 0.02 \
+         --eval-every 3 --checkpoint-every 2 --tensorboard",
+    ),
+    training(
+        "from scratch",
+        "pretrain --text text.txt --compact-vocabulary --n-layer 2 --n-head 2 --n-embd 32 --n-positions 64 --block-size 32 \
+         --steps 400 --checkpoint-every 60",
+    ),
+    Training {
+        what: "bf16 on LibTorch",
+        flags: "train --device tch --precision bf16 --checkpoint-every 5 --eval-every 4",
+        needs: Some("tch"),
+    },
 ];
 
-/// For all of them: a few seconds on nano.
-const COMMON: &str = "train --model nano --data sample --train-limit 96 --epochs 3 --eval-batches 2 \
+/// For all of the fine-tunings: a few seconds on nano.
+const COMMON: &str = "--model nano --data sample --train-limit 96 --epochs 3 --eval-batches 2 \
                       --respond --response-tokens 6 --preview 3 --split 60/2/38";
 
-/// What has to be equal, byte by byte; `metrics.jsonl` but for times and memory.
-const FILES: [&str; 3] =
-    ["model/model.safetensors", "instruction-data-with-response.json", "instruction-data-before-training.json"];
+/// What tells of times and memory; everything else has to be equal, byte by byte, and no other file may be left.
+const TIMED: [&str; 3] = ["metrics.jsonl", "metrics.csv", "report.html"];
 
 /// Kills runs this many times in all, and goes on with them.
 ///
@@ -43,17 +71,24 @@ pub(crate) fn run(kills: usize, gptune: &Path) -> Result<()> {
     println!("seed {seed}, in {}", folder.display());
     let mut random = Random(seed);
     let mut done = 0;
+    let text: String = (0..4000).map(|number| format!("{number} and {}.\n\n", number % 97)).collect();
+    fs::write(folder.join("text.txt"), text)?;
+    let devices = Command::new(gptune).args(["devices", "--json"]).output().context("cannot start gptune devices")?;
+    let devices = String::from_utf8_lossy(&devices.stdout).into_owned();
+    let is_there = |back_end: &str| devices.contains(&format!("\"name\":\"{back_end}\""));
+    let trainings: Vec<&Training> = TRAININGS.iter().filter(|one| one.needs.is_none_or(is_there)).collect();
     let mut references: Vec<(PathBuf, Duration)> = Vec::new();
-    for (number, (what, flags)) in RUNS.iter().enumerate() {
+    for (number, Training { what, flags, .. }) in trainings.iter().enumerate() {
         let path = folder.join(format!("reference-{number}"));
         let started = Instant::now();
         ensure!(start(gptune, flags, &path)?.wait()?.success(), "the run with {what} failed");
         references.push((path, started.elapsed()));
     }
-    let mut round = 0;
+    // Few kills are not always of the same trainings.
+    let mut round = usize::try_from(random.below(trainings.len() as u64)).unwrap_or(0);
     while done < kills {
-        let number = round % RUNS.len();
-        let (what, flags) = RUNS[number];
+        let number = round % trainings.len();
+        let Training { what, flags, .. } = trainings[number];
         let (reference, duration) = &references[number];
         let path = folder.join(format!("killed-{round}"));
         let mut child = start(gptune, flags, &path)?;
@@ -82,7 +117,10 @@ pub(crate) fn run(kills: usize, gptune: &Path) -> Result<()> {
                     _ = fs::remove_dir_all(&path);
                     child = start(gptune, flags, &path)?;
                 }
-                None => child = spawn(gptune, &["train", "--resume", &path.display().to_string()])?,
+                None => {
+                    let command = flags.split_whitespace().next().unwrap_or("train");
+                    child = spawn(gptune, &folder, &[command, "--resume", &path.display().to_string()])?;
+                }
             }
         }
         compare(reference, &path).with_context(|| format!("{what}: {} differs", path.display()))?;
@@ -96,21 +134,38 @@ pub(crate) fn run(kills: usize, gptune: &Path) -> Result<()> {
 }
 
 fn start(gptune: &Path, flags: &str, out: &Path) -> Result<std::process::Child> {
-    let out = out.display().to_string();
-    let arguments = COMMON.split_whitespace().chain(flags.split_whitespace()).chain(["--out", &out]);
-    spawn(gptune, &arguments.collect::<Vec<_>>())
+    let name = out.display().to_string();
+    let common = if flags.starts_with("train ") { COMMON } else { "" };
+    let arguments = flags.split_whitespace().chain(common.split_whitespace()).chain(["--out", &name]);
+    spawn(gptune, out.parent().unwrap_or(out), &arguments.collect::<Vec<_>>())
 }
 
-fn spawn(gptune: &Path, arguments: &[&str]) -> Result<std::process::Child> {
+fn spawn(gptune: &Path, folder: &Path, arguments: &[&str]) -> Result<std::process::Child> {
     let mut command = Command::new(gptune);
-    command.args(arguments).stdout(Stdio::null());
+    command.current_dir(folder).args(arguments).stdout(Stdio::null());
     command.spawn().with_context(|| format!("cannot start {command:?}"))
 }
 
+/// The files of a run, by their paths in it. How many TensorBoard has depends on how often it was gone on with.
+fn files(run: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files(run, &path, found)?;
+        } else if !path.starts_with(run.join("tensorboard")) {
+            found.insert(path.strip_prefix(run)?.to_owned());
+        }
+    }
+    Ok(())
+}
+
 fn compare(wanted: &Path, found: &Path) -> Result<()> {
-    for name in FILES {
-        let read = |folder: &Path| fs::read(folder.join(name)).ok();
-        ensure!(read(wanted) == read(found), "{name} is not the same");
+    let (mut names, mut there) = (BTreeSet::new(), BTreeSet::new());
+    files(wanted, wanted, &mut names)?;
+    files(found, found, &mut there)?;
+    ensure!(names == there, "there are other files: {:?}", names.symmetric_difference(&there).collect::<Vec<_>>());
+    for name in names.iter().filter(|name| TIMED.iter().all(|timed| name.as_path() != Path::new(timed))) {
+        ensure!(fs::read(wanted.join(name))? == fs::read(found.join(name))?, "{} is not the same", name.display());
     }
     let (wanted, found) = (metrics(wanted)?, metrics(found)?);
     for (line, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
@@ -146,7 +201,7 @@ impl Random {
     }
 }
 
-/// Builds the program, and tortures it.
-pub(crate) fn build_and_run(kills: usize) -> Result<()> {
-    run(kills, &cargo::build_gptune("flex")?)
+/// Builds the program with these back ends besides flex, and tortures it.
+pub(crate) fn build_and_run(kills: usize, back_ends: &[String]) -> Result<()> {
+    run(kills, &cargo::build_with(back_ends)?)
 }
