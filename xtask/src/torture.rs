@@ -71,8 +71,8 @@ pub(crate) fn run(kills: usize, gptune: &Path) -> Result<()> {
     println!("seed {seed}, in {}", folder.display());
     let mut random = Random(seed);
     let mut done = 0;
-    let text: String = (0..4000).map(|number| format!("{number} and {}.\n\n", number % 97)).collect();
-    fs::write(folder.join("text.txt"), text)?;
+    let documents: Vec<String> = (0..4000).map(|number| format!("{number} and {}.", number % 97)).collect();
+    fs::write(folder.join("text.txt"), documents.join("\n\n"))?;
     let devices = Command::new(gptune).args(["devices", "--json"]).output().context("cannot start gptune devices")?;
     let devices = String::from_utf8_lossy(&devices.stdout).into_owned();
     let is_there = |back_end: &str| devices.contains(&format!("\"name\":\"{back_end}\""));

@@ -1,13 +1,4 @@
-//! Fine-tunes pretrained GPT-2 models to follow instructions: what the program `gptune` does, for programs.
-//!
-//! A [`RunConfig`] names a model and data; [`Run`] trains, and leaves a folder with the model, its metrics and a report.
-//!
-//! ```
-#![doc = include_str!("../examples/fine_tune.rs")]
-//! ```
-//!
-//! The crates below can be used alone: `gptune-train` for a loop around steps of one's own, `gptune-weights` for
-//! checkpoints, and so on. This one is glue; its errors are sentences for people.
+#![doc = include_str!("../README.md")]
 
 pub mod about;
 mod answers;

@@ -1,13 +1,4 @@
-//! Instruction fine-tuning of GPT-2.
-//!
-//! [`Trainer`] runs the loop of section 7.6 of *Build a Large Language Model From Scratch*: the
-//! batches in PyTorch's order, AdamW, an evaluation every few steps, a sample after every epoch. What
-//! happens is told as [`Event`](gptune_run::Event)s to a [`Sink`](gptune_run::Sink); the console, `metrics.jsonl` and the
-//! plot are sinks of the same events. The trainer is handed a model and never opens a weights file: what
-//! to do with one worth keeping is the business of a [`Keeper`].
-//!
-//! Each part of the work takes the part of the settings that it goes by: [`Prepared`] a [`DataConfig`], [`Trainer`] an
-//! [`OptimConfig`] and a [`LoopConfig`].
+#![doc = include_str!("../README.md")]
 
 mod compact;
 mod config;
@@ -39,7 +30,6 @@ pub use evaluate::{Evaluation, Measure, evaluate};
 pub use finite::is_finite;
 pub use formula::formula_weights;
 pub use keeper::Keeper;
-
 pub use optimizer::{AdamW, Optimizer, Rates, Rating};
 pub use precision::Precision;
 pub use prepare::{LeftOut, ModelInput, Prepared, Source};
