@@ -153,11 +153,17 @@ pub fn settle(path: &Path) -> io::Result<()> {
 pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".writing-")) {
+        if path.file_name().is_some_and(|name| is_unfinished(&name.to_string_lossy())) {
             if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
         }
     }
     Ok(())
+}
+
+/// Whether a file or folder was being written: by us, or by the `safetensors` crate, which has the names of `tempfile`.
+fn is_unfinished(name: &str) -> bool {
+    let random = name.strip_prefix(".tmp");
+    name.starts_with(".writing-") || random.is_some_and(|random| random.len() == 6 && random.is_ascii())
 }
 
 #[cfg(test)]
@@ -222,6 +228,7 @@ mod tests {
         // Ended between the two renames.
         fs::rename(&path, outer.path().join("state-old")).unwrap();
         fs::create_dir(outer.path().join(".writing-1-2")).unwrap();
+        fs::write(outer.path().join(".tmpO49Lz8"), "").unwrap();
         settle(&path).unwrap();
         sweep(outer.path()).unwrap();
         assert_eq!(names(outer.path()), ["state"]);

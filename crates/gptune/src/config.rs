@@ -169,6 +169,10 @@ impl RunConfig {
     ///
     /// Naming the key.
     pub fn validate(&self) -> Result<()> {
+        // A run is gone on with by what stands in its file.
+        if Self::from_toml("the settings", &self.to_toml()?)? != *self {
+            bail!("the settings could not be read back from their file; give values that TOML has a form for");
+        }
         self.data.validate()?;
         self.optim.validate()?;
         self.run.validate()?;

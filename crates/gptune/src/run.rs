@@ -268,11 +268,11 @@ impl Plan {
         let settings = config.to_toml()?;
         let name = || name.clone().unwrap_or_else(|| run_name(&base, &config));
         voice.starting();
-        let (run, stored) = open_folder(beginning, out.as_deref(), name, &settings)?;
+        let (run, stored) = open_folder(beginning, out.as_deref(), name, &settings, config.run.keep_best, voice)?;
         write_left_out(&run, &data)?;
         let started = jiff::ZonedDateTime::now();
         notes::beginning(voice, &config, &data, &model_config, &trainer, trainer.trained_numbers(&model));
-        notes::choices(voice, &config, recipe.as_deref(), preferences, &data);
+        notes::choices(voice, &config, recipe.as_deref(), preferences, &data, trainer.steps());
         if base == BUILT_IN && config.source.data != "sample" && stored.is_none() {
             notes::unknown_words(voice, &model.valid(), &tokenizer, &data, &config);
         }
@@ -373,6 +373,8 @@ fn open_folder(
     out: Option<&Path>,
     name: impl Fn() -> String,
     config: &str,
+    keeps_best: bool,
+    voice: &dyn Voice,
 ) -> Result<(RunFolder, Option<Stored>)> {
     let (run, stored) = match (beginning, out) {
         (Beginning::New, Some(out)) => return Ok((RunFolder::create(out, config)?, None)),
@@ -382,7 +384,16 @@ fn open_folder(
     };
     let progress = stored.as_ref().map(|(checkpoint, _)| checkpoint.progress());
     run.cut_back(stored.as_ref().map_or(0, |(checkpoint, _)| checkpoint.metrics_bytes()))?;
-    run.settle_best(progress.and_then(|progress| progress.best))?;
+    let best = progress.and_then(|progress| progress.best);
+    run.settle_best(best)?;
+    if let Some(best) = best.filter(|best| keeps_best && !run.has_best(*best)) {
+        voice.note(&format!(
+            "Note: {} is not the model of the lowest validation loss so far, {:.3} after step {}; a lower one will be kept there",
+            run.join("best").display(),
+            best.val_loss,
+            best.step
+        ));
+    }
     // What extends a run is part of it from here on.
     run.write("config.toml", config.as_bytes())?;
     Ok((run, stored))

@@ -76,6 +76,18 @@ struct Numbers {
     progress: Progress,
     /// What the program has to remember beside.
     program: Value,
+    /// CRC-32C of all of this.
+    #[serde(default)]
+    check: u32,
+}
+
+impl Numbers {
+    /// What `check` has to be.
+    fn checksum(&self) -> io::Result<u32> {
+        let Self { version, bytes, crc32c, metrics_bytes, progress, program, check: _ } = self;
+        let all = serde_json::to_vec(&(version, bytes, crc32c, metrics_bytes, progress, program))?;
+        Ok(crc32c::crc32c(&all))
+    }
 }
 
 /// Numbers of a tensor that is stored.
@@ -156,7 +168,8 @@ pub(crate) fn write(
     let (bytes, crc32c) = File::open(file.temporary()).and_then(checksum).map_err(cannot)?;
     file.commit().map_err(cannot)?;
     let (progress, program) = (progress.clone(), program.clone());
-    let numbers = Numbers { version: VERSION, bytes, crc32c, metrics_bytes, progress, program };
+    let mut numbers = Numbers { version: VERSION, bytes, crc32c, metrics_bytes, progress, program, check: 0 };
+    numbers.check = numbers.checksum().map_err(cannot)?;
     let text = serde_json::to_string_pretty(&numbers).map_err(io::Error::other).map_err(cannot)? + "\n";
     gptune_files::write(&folder.path().join(NUMBERS), text.as_bytes()).map_err(cannot)?;
     folder.replace().map_err(cannot)
@@ -176,6 +189,15 @@ pub(crate) fn remove(run: &Path) -> Result<(), RunError> {
     match settled.and_then(|()| std::fs::rename(&path, &gone)).and_then(|()| std::fs::remove_dir_all(&gone)) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunError::Write { path, source }),
         _ => Ok(()),
+    }
+}
+
+/// Length and CRC-32C of a file; none if there is none.
+pub(crate) fn checksum_of(path: &Path) -> io::Result<Option<(u64, u32)>> {
+    match File::open(path) {
+        Ok(file) => checksum(file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -230,6 +252,12 @@ impl Checkpoint {
             None => return Err(fault(NUMBERS, "it has no version".to_owned())),
         }
         let numbers: Numbers = serde_json::from_value(any).map_err(|error| fault(NUMBERS, error.to_string()))?;
+        if numbers.checksum().ok() != Some(numbers.check) {
+            return Err(fault(
+                NUMBERS,
+                "its contents are not those that were written (their checksum differs)".to_owned(),
+            ));
+        }
         let path = folder.join(TENSORS);
         let mut file = File::open(&path).map_err(|error| fault(TENSORS, error.to_string()))?;
         let (bytes, crc32c) = file.try_clone().and_then(checksum).map_err(|error| fault(TENSORS, error.to_string()))?;
@@ -395,6 +423,8 @@ mod tests {
         let text = || std::fs::read_to_string(&numbers).unwrap();
         let later = error(&|| std::fs::write(&numbers, text().replace("\"version\": 1", "\"version\": 2")).unwrap());
         assert!(later.contains("later version"), "{later}");
+        let further = error(&|| std::fs::write(&numbers, text().replace("\"step\": 5", "\"step\": 6")).unwrap());
+        assert!(further.contains("state.json") && further.contains("checksum"), "{further}");
         let half = error(&|| std::fs::write(&numbers, &text()[..60]).unwrap());
         assert!(half.contains("state.json"), "{half}");
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use gptune_files::NewFolder;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -20,6 +21,8 @@ const BEST: &str = "best";
 const NEWER_BEST: &str = ".newer-best";
 /// What tells of which evaluation it is.
 const BEST_FILE: &str = "best.json";
+/// Its weights.
+const WEIGHTS: &str = "model.safetensors";
 
 /// What a run leaves at its end.
 const AT_THE_END: [&str; 5] = [
@@ -172,9 +175,16 @@ impl RunFolder {
         let cannot = |source| E::from(RunError::Write { path: path.clone(), source });
         let folder = NewFolder::create_beside(&path).map_err(cannot)?;
         write(folder.path())?;
-        let text = serde_json::to_string(&best).map_err(|error| cannot(error.into()))? + "\n";
+        let weights = checkpoint::checksum_of(&folder.path().join(WEIGHTS)).map_err(cannot)?;
+        let text = serde_json::to_string(&Kept { best, weights }).map_err(|error| cannot(error.into()))? + "\n";
         gptune_files::write(&folder.path().join(BEST_FILE), text.as_bytes()).map_err(cannot)?;
         folder.replace().map_err(cannot)
+    }
+
+    /// Whether `best/` holds the model of this evaluation, as it was written.
+    #[must_use]
+    pub fn has_best(&self, best: Best) -> bool {
+        is_of(&self.join(BEST), best)
     }
 
     /// Makes the newest model of the lowest validation loss the one that is kept, if it is the one that a state names, or
@@ -188,9 +198,7 @@ impl RunFolder {
         if !newer.is_dir() {
             return Ok(());
         }
-        let text = fs::read(newer.join(BEST_FILE)).unwrap_or_default();
-        let found: Option<Best> = serde_json::from_slice(&text).ok();
-        let settled = if found.is_some() && found == named {
+        let settled = if named.is_some_and(|named| is_of(&newer, named)) {
             gptune_files::take_place(&newer, &place)
         } else {
             fs::remove_dir_all(&newer)
@@ -256,6 +264,24 @@ impl RunFolder {
             Err(source) => Err(RunError::Write { path, source }),
         }
     }
+}
+
+/// What is told of the model of the lowest validation loss, beside it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    best: Best,
+    /// Length and CRC-32C of its weights; none if they are in several files.
+    weights: Option<(u64, u32)>,
+}
+
+/// Whether a folder holds the model of an evaluation, as it was written.
+fn is_of(folder: &Path, best: Best) -> bool {
+    let text = fs::read(folder.join(BEST_FILE)).unwrap_or_default();
+    let kept = serde_json::from_slice::<Kept>(&text);
+    kept.is_ok_and(|kept| {
+        kept.best == best && checkpoint::checksum_of(&folder.join(WEIGHTS)).is_ok_and(|now| now == kept.weights)
+    })
 }
 
 /// Has the folder for this process until the file is closed.

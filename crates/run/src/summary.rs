@@ -175,12 +175,14 @@ impl RunSummary {
         self.losses().last()
     }
 
-    /// The lowest loss on the validation part of an evaluation after a step, and the first of several: that of the model in
-    /// `best/`, if one is kept.
+    /// The lowest loss on the validation part after a step, and the first of several: that of the model in `best/`, if one is
+    /// kept.
     #[must_use]
     pub fn best_loss(&self) -> Option<ValidationLoss> {
         let after_a_step = self.events.iter().filter_map(|event| match *event {
-            Event::Eval { step, val_loss, .. } => Some(ValidationLoss { steps: step + 1, loss: val_loss }),
+            Event::Eval { step, val_loss, .. } | Event::Final { step, val_loss, .. } => {
+                Some(ValidationLoss { steps: step + 1, loss: val_loss })
+            }
             _ => None,
         });
         after_a_step.filter(|at| at.loss.is_finite()).min_by(|a, b| a.loss.total_cmp(&b.loss))

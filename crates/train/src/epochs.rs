@@ -297,7 +297,18 @@ fn conclude(
     }
     if outcome.ending.is_regular() {
         match objective.final_losses(&outcome.model, steps, around.stop) {
-            Some(last) => around.sink.event(&last)?,
+            Some(last) => {
+                around.sink.event(&last)?;
+                if let Event::Final { step, val_loss, .. } = last
+                    && outcome.best.is_none_or(|best| val_loss < best.val_loss)
+                {
+                    let best = Best { step, val_loss };
+                    outcome.best = Some(best);
+                    if objective.keeps_best() {
+                        around.keeper.keep_best(&outcome.model, best)?;
+                    }
+                }
+            }
             // Whoever goes on takes the last steps again, and measures then.
             None if objective.measures_at_the_end() => outcome.ending = Ending::Interrupted,
             None => {}

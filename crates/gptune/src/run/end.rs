@@ -85,8 +85,17 @@ impl End<'_> {
             );
         }
         files.push(("model", run.join("model")));
-        if config.run.keep_best && outcome.best.is_some() {
-            files.push(("best", run.join("best")));
+        if let Some(best) = outcome.best.filter(|_| config.run.keep_best) {
+            if run.has_best(best) {
+                files.push(("best", run.join("best")));
+            } else {
+                voice.note(&format!(
+                    "Note: {} is not the model of the lowest validation loss, {:.3} after step {}; it was removed or changed",
+                    run.join("best").display(),
+                    best.val_loss,
+                    best.step
+                ));
+            }
         }
         if ending.is_regular() && answered && !config.run.keep_checkpoint {
             run.forget()?;

@@ -79,9 +79,23 @@ pub(super) fn beginning(
 }
 
 /// What was chosen for the user, and what may not be what was meant.
-pub(super) fn choices(voice: &dyn Voice, config: &RunConfig, recipe: Option<&str>, preferences: bool, data: &Prepared) {
+pub(super) fn choices(
+    voice: &dyn Voice,
+    config: &RunConfig,
+    recipe: Option<&str>,
+    preferences: bool,
+    data: &Prepared,
+    steps: usize,
+) {
     if let Some(recipe) = recipe {
         voice.say(&format!("Settings: {recipe}; learning rate {}", config.optim.lr));
+    }
+    let rate = config.optim.learning_rate(steps);
+    if rate.warmup > 0 && rate.warmup >= steps {
+        voice.say(&format!(
+            "Note: the learning rate rises over {} steps, and the run has {steps}; it does not reach {}",
+            rate.warmup, rate.lr
+        ));
     }
     if preferences {
         voice.say(

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gptune_run::{Checkpoint, Event, RunError, RunFolder, RunState, RunSummary};
+use gptune_train::Schedule;
 
 use super::{Beginning, Extension, Remembered, Run};
 use crate::{
@@ -79,6 +80,16 @@ pub(super) fn plan(path: &Path, more: Extension, voice: &dyn Voice) -> Result<Op
         bail!("{} is in epoch {epoch}, beyond --epochs {}", path.display(), config.run.epochs);
     }
     voice.say(&format!("Going on with {} after {step} steps", path.display()));
+    let then = RunConfig::from_toml(&settings.display().to_string(), &remembered.config)?;
+    let extended = (then.run.epochs, then.run.max_steps) != (config.run.epochs, config.run.max_steps);
+    let by_length =
+        config.optim.schedule != Schedule::Constant || config.optim.warmup > 0.0 && config.optim.warmup < 1.0;
+    if extended && by_length {
+        voice.note(
+            "Note: the schedule of the learning rate goes by the length of the run, which is another now; from here on it is \
+             that of the new length",
+        );
+    }
     Ok(Some(run(Beginning::Resumed(folder, Box::new(checkpoint), remembered))))
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
@@ -34,6 +34,10 @@ pub(crate) fn begin(level: Option<LogLevel>, file: Option<&Path>) -> Result<()> 
     let written = match file {
         None => None,
         Some(path) => {
+            let is_log = |text: String| text.is_empty() || text.starts_with("{\"timestamp\"");
+            if path.is_file() && std::fs::read_to_string(path).is_ok_and(|text| !is_log(text)) {
+                bail!("{} is there, and no log; give another --log-file", path.display());
+            }
             let file = File::options().create(true).append(true).open(path);
             let file = file.with_context(|| format!("cannot write {}", path.display()))?;
             let level = of_ours(level.unwrap_or(LevelFilter::DEBUG));

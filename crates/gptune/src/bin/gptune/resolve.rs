@@ -114,6 +114,10 @@ fn apply(args: &TrainArgs, config: &mut RunConfig) {
             sample_tokens, checkpoint_every, checkpoint_minutes, keep_checkpoint;
         output: tensorboard, respond, response_tokens, preview;
     );
+    // An empty pattern names nothing: it takes back those of a recipe.
+    for patterns in [&mut config.optim.freeze, &mut config.optim.train_only] {
+        patterns.retain(|pattern| !pattern.is_empty());
+    }
     let switches = [
         (args.no_eval, &mut config.run.eval),
         (args.no_checkpoint, &mut config.run.checkpoint),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use gptune::{
     model::title,
     runs::{SCORES, compare as page, differences_in_measuring, score, setting, state},
+    text::on_a_line,
 };
 use gptune_run::{RunState, RunSummary, ValidationLoss};
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ const SHOWN_APART: [&str; 16] = [
 
 pub(crate) fn run(args: &RunsArgs) -> Result<()> {
     let runs = match RunSummary::list(&args.folder) {
+        // A run itself, and not a folder of runs.
+        Ok(none) if none.is_empty() => RunSummary::read(&args.folder).into_iter().collect(),
         Ok(runs) => runs,
         // Nobody has made a run here yet.
         Err(_) if !args.given() && !args.folder.exists() => Vec::new(),
@@ -63,7 +66,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
             bail!("{} is given twice; give each run once", run.path.display());
         }
     }
-    args.html.as_deref().map_or(Ok(()), check_writable)?;
+    args.html.as_deref().map_or(Ok(()), check_page)?;
     if let Some(path) = &args.html {
         page(&runs).write_html(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -79,7 +82,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
     print_table(&table(&runs, false))?;
     if !differing.is_empty() {
         print_line("\nSettings that differ")?;
-        let header = std::iter::once(String::new()).chain(runs.iter().map(|run| run.name.clone())).collect();
+        let header = std::iter::once(String::new()).chain(runs.iter().map(|run| on_a_line(&run.name))).collect();
         let row = |(key, values): &(String, Vec<Option<toml::Value>>)| {
             let values = values.iter().map(|value| value.as_ref().map_or_else(|| "–".to_owned(), setting));
             std::iter::once(key.clone()).chain(values).collect::<Row>()
@@ -89,6 +92,18 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
     match &args.html {
         Some(path) => print_line(format_args!("\nThe curves over each other are in {}", path.display())),
         None => print_line("\n--html FILE draws the curves over each other"),
+    }
+}
+
+/// Makes sure that a page can be written, and takes the place of nothing but a page.
+fn check_page(path: &Path) -> Result<()> {
+    check_writable(path)?;
+    let is_page = |bytes: &[u8]| bytes.trim_ascii_start().to_ascii_lowercase().starts_with(b"<!doctype html");
+    match std::fs::read(path) {
+        Ok(bytes) if path.is_file() && !bytes.is_empty() && !is_page(&bytes) => {
+            bail!("{} is there, and no page; give another --html", path.display())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -122,8 +137,8 @@ fn row(run: &RunSummary) -> [String; 10] {
     let seconds = run.seconds().unwrap_or_else(|| run.step_seconds());
     let best = run.best_loss();
     [
-        run.name.clone(),
-        state(run),
+        on_a_line(&run.name),
+        on_a_line(&state(run)),
         run.model().map(title).unwrap_or_default(),
         run.data().map(title).unwrap_or_default(),
         steps,

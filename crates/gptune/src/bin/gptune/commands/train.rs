@@ -144,8 +144,8 @@ fn next(trained: &Trained) -> String {
     let mut lines = Vec::new();
     if let (Ending::OutOfPatience, Some(best)) = (ending, trained.best) {
         lines.push(format!(
-            "Ended after {steps} of {all} steps: the validation loss was lowest, {:.3}, after step {}, and not in the {} \
-             evaluations since",
+            "Ended after {steps} of {all} steps: the validation loss was lowest, {:.3}, after step {}, and has not been lower \
+             since (--patience {})",
             best.val_loss, best.step, config.run.patience
         ));
     }
