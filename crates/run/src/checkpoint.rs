@@ -278,7 +278,8 @@ impl Checkpoint {
         let mut header = vec![0; usize::try_from(length.min(bytes)).unwrap_or(0)];
         file.read_exact(&mut header).map_err(|error| unreadable(&error))?;
         let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| unreadable(&error))?;
-        Ok(Some(Self { path, numbers, file, metadata, start: 8 + length }))
+        let start = length.saturating_add(8);
+        Ok(Some(Self { path, numbers, file, metadata, start }))
     }
 
     /// How far the training is.
@@ -338,7 +339,14 @@ impl Checkpoint {
         let info = self.metadata.info(name).filter(|info| info.dtype == dtype);
         let info = info.ok_or_else(|| self.fault(format!("it has no tensor '{name}'")))?;
         let (begin, end) = info.data_offsets;
-        let mut bytes = vec![0; end - begin];
+        let count = info.shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
+        let length =
+            end.checked_sub(begin).filter(|&length| count.and_then(|count| count.checked_mul(4)) == Some(length));
+        let is_within = self.numbers.bytes.checked_sub(self.start).is_some_and(|all| end as u64 <= all);
+        let Some(length) = length.filter(|_| is_within) else {
+            return Err(self.fault(format!("'{name}' is not where its header says")));
+        };
+        let mut bytes = vec![0; length];
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.start + begin as u64))
             .and_then(|_| file.read_exact(&mut bytes))
@@ -427,5 +435,46 @@ mod tests {
         assert!(further.contains("state.json") && further.contains("checksum"), "{further}");
         let half = error(&|| std::fs::write(&numbers, &text()[..60]).unwrap());
         assert!(half.contains("state.json"), "{half}");
+    }
+
+    /// As if somebody had damaged the tensors and made the checksums fit.
+    #[test]
+    fn no_header_of_tensors_is_believed() {
+        let run = tempfile::tempdir().unwrap();
+        written(run.path(), 5);
+        let folder = run.path().join(FOLDER);
+        let whole = std::fs::read(folder.join(TENSORS)).unwrap();
+        let numbers: Numbers = serde_json::from_slice(&std::fs::read(folder.join(NUMBERS)).unwrap()).unwrap();
+        let mut random = 1_u64;
+        let mut draw = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap() % below
+        };
+        let (mut refused, mut read) = (0, 0);
+        for _ in 0..4000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=draw(3) {
+                let at = draw(bytes.len());
+                bytes[at] = match draw(3) {
+                    0 => b'0' + u8::try_from(draw(10)).unwrap(),
+                    1 => bytes[at] ^ (1 << draw(8)),
+                    _ => b"[]{},:\"-"[draw(8)],
+                };
+            }
+            bytes.truncate(if draw(8) == 0 { draw(bytes.len()) } else { bytes.len() });
+            std::fs::write(folder.join(TENSORS), &bytes).unwrap();
+            let (progress, program) = (numbers.progress.clone(), numbers.program.clone());
+            let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+            let mut numbers = Numbers { bytes: length, crc32c, progress, program, ..numbers };
+            numbers.check = numbers.checksum().unwrap();
+            std::fs::write(folder.join(NUMBERS), serde_json::to_vec(&numbers).unwrap()).unwrap();
+            let all = Checkpoint::open(run.path()).and_then(|found| {
+                let found = found.unwrap();
+                found.floats("a", &[2, 2])?;
+                found.words("order")
+            });
+            if all.is_ok() { read += 1 } else { refused += 1 }
+        }
+        assert!(refused > 1000 && read > 100, "{refused} {read}");
     }
 }
