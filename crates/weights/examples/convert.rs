@@ -12,7 +12,7 @@ use gptune_weights::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/nano");
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../gptune/assets/nano");
     let source = std::env::args().nth(1).unwrap_or_else(|| built_in.to_owned());
     let (device, tokenizer) = (Device::flex(), Tokenizer::gpt2()?);
     let (model, config) = ModelFolder::open(Path::new(&source))?.load(None, &device)?;
