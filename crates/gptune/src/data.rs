@@ -67,6 +67,12 @@ fn digest_of(digests: &[impl AsRef<[u8]>]) -> String {
         [one] => one.as_ref().to_vec(),
         several => Sha256::digest(several.iter().flat_map(AsRef::as_ref).copied().collect::<Vec<u8>>()).to_vec(),
     };
+    fingerprint(&digest)
+}
+
+/// A SHA-256 digest as it is written, with the name of the method before it.
+#[must_use]
+pub fn fingerprint(digest: &[u8]) -> String {
     digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 

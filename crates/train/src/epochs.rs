@@ -14,7 +14,6 @@ use crate::{
     finite::is_usable,
     formula::split_mix_64,
     objective::{Cadence, Evaluated, Objective},
-    parameters::trained_numbers,
     precision::LossScale,
     step::Stepping,
 };
@@ -48,7 +47,7 @@ pub(crate) fn begin(
         epochs: objective.epochs(),
         steps_per_epoch: objective.steps_per_epoch(),
         steps: objective.steps(),
-        parameters: trained_numbers(&state.model),
+        parameters: objective.trained_numbers(&state.model),
         train_examples,
         val_examples,
     })?;

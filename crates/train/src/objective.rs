@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
+use burn::module::Module;
 use gptune_data::{Batch, OrderStream};
 use gptune_model::Gpt2;
 use gptune_run::Event;
@@ -21,6 +22,11 @@ pub(crate) trait Objective {
 
     /// Examples in the training and the validation part.
     fn examples(&self) -> [usize; 2];
+
+    /// Numbers of the model that are trained.
+    fn trained_numbers(&self, model: &Gpt2) -> usize {
+        model.num_params()
+    }
 
     /// How steps are taken.
     fn stepping(&self) -> Stepping;

@@ -112,21 +112,11 @@ fn parameter_names(model: &Gpt2) -> Vec<String> {
     visit.names
 }
 
-/// Numbers in the parameters that are trained.
-pub(crate) fn trained_numbers(model: &Gpt2) -> usize {
-    let mut visit = Visit { counts: true, ..Visit::default() };
-    model.visit(&mut visit);
-    visit.trained
-}
-
 #[derive(Default)]
 struct Visit {
     path: Vec<String>,
     names: Vec<String>,
     sizes: Vec<usize>,
-    /// Asking whether a parameter is trained makes one that was to be filled later.
-    counts: bool,
-    trained: usize,
 }
 
 impl ModuleVisitor for Visit {
@@ -141,9 +131,6 @@ impl ModuleVisitor for Visit {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.names.push(self.path.join("."));
         self.sizes.push(param.lazy_shape().num_elements());
-        if self.counts && param.is_require_grad() {
-            self.trained += param.lazy_shape().num_elements();
-        }
     }
 }
 

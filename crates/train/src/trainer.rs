@@ -16,7 +16,7 @@ use crate::{
     epochs::{self, Around},
     evaluate,
     objective::{Cadence, Evaluated, Objective},
-    parameters::{Selection, trained_numbers},
+    parameters::Selection,
     precision::LossScale,
     step::Stepping,
 };
@@ -110,7 +110,7 @@ impl<'a> Trainer<'a> {
         let model = self.trained.mark(model);
         tracing::info!(
             steps = self.steps(),
-            trained = trained_numbers(&model),
+            trained = self.trained.numbers(&model),
             packing = ?self.stepping().packing,
             groups = ?self.groups(0),
             "beginning"
@@ -182,6 +182,10 @@ impl Objective for Trainer<'_> {
 
     fn examples(&self) -> [usize; 2] {
         [self.train.examples().len(), self.data.examples(Part::Val).len()]
+    }
+
+    fn trained_numbers(&self, model: &Gpt2) -> usize {
+        self.trained_numbers(model)
     }
 
     fn stepping(&self) -> Stepping {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use gptune::{
     Voice,
     about::{About, absolute},
+    data::fingerprint,
     device,
     folder::{Belongings, write_folder},
     self_check::guard,
@@ -17,10 +18,10 @@ use gptune_weights::{Precision, SpecialTokens};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{init::model_config, print_json};
+use super::{init::model_config, print_json, train::tell_complete};
 use crate::{
     args::PretrainArgs,
-    console::{self, Console, print_line, program},
+    console::{self, Console, program},
     interrupt,
 };
 
@@ -45,12 +46,7 @@ fn resume(path: &Path, given: &PretrainArgs, console: &Console) -> Result<()> {
         bail!("{} is no training from scratch; `{} train --resume` goes on with others", path.display(), program());
     }
     match summary.state {
-        RunState::Complete => {
-            if given.json {
-                return print_json(&json!({ "out": path.display().to_string(), "completed": true, "resumed": false }));
-            }
-            return print_line(format_args!("{} is complete; there is nothing to go on with", path.display()));
-        }
+        RunState::Complete => return tell_complete(path, given.json),
         RunState::Running => return Err(RunError::Busy { path: path.to_owned() }.into()),
         RunState::Failed(problem) => {
             bail!(
@@ -131,7 +127,7 @@ fn prepare(args: &PretrainArgs, console: &Console) -> Result<Task> {
         }
         text = text.with_compact_vocabulary(&also, &tokenizer)?;
     }
-    let fingerprint = digest.finalize().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let fingerprint = fingerprint(&digest.finalize());
     Ok(Task { text, fingerprint, tokenizer, sizes })
 }
 

@@ -52,7 +52,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     if args.json { print_json(&summary_json(&trained)) } else { Ok(()) }
 }
 
-fn tell_complete(path: &Path, json: bool) -> Result<()> {
+/// Says that there is nothing to go on with.
+pub(super) fn tell_complete(path: &Path, json: bool) -> Result<()> {
     if json {
         return print_json(&json!({ "out": path.display().to_string(), "completed": true, "resumed": false }));
     }
