@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write};
 
-use gptune_data::{Collator, Dataset, Encoder, Loader, Order, OrderStream, Part, PromptStyle, Tokenizer};
+use gptune_data::{Collator, Dataset, Encoder, Loader, Order, OrderStream, Part, PromptStyle, Sequences, Tokenizer};
 
 const DATA: &str = r#"[
     {"instruction": "What is the opposite of hot?", "output": "Cold."},
@@ -18,17 +18,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = Dataset::read(&path)?;
     let tokenizer = Tokenizer::gpt2()?;
     let encoder = Encoder { tokenizer: &tokenizer, style: PromptStyle::Phi3, special_tokens: false };
-    let examples = encoder.encode_all(&data.examples, |_| {})?;
+    let sequences: Sequences = encoder.encode_all(&data.examples, |_| {})?.iter().collect();
+    let places = sequences.places();
     let collator = Collator::new(&tokenizer, None, 1024, true);
-    let loader = Loader::new(Part::Train, &examples, 2, collator, examples.len())?;
+    let loader = Loader::new(Part::Train, &sequences, &places, 2, collator, places.len())?;
 
     let text = |id: u32| tokenizer.decode(&[id]).map(|text| text.replace('\n', "⏎").replace(' ', "␣"));
     let mut stream = OrderStream::new(Order::Torch, 123);
     for (number, batch) in loader.iter(&mut stream).enumerate() {
-        println!("Batch {number}: {} rows, {} wide, {} targets", batch.rows, batch.width, batch.target_tokens());
-        for (inputs, targets) in batch.sequences(false) {
+        println!(
+            "Batch {number}: {} rows, {} wide, {} targets",
+            batch.sequences.len(),
+            batch.width(),
+            batch.target_tokens()
+        );
+        for (inputs, targets) in batch.rows(false) {
             let [mut above, mut below] = ["  inputs ", "  targets"].map(str::to_owned);
-            for (&input, &target) in inputs.iter().zip(targets) {
+            for (&input, &target) in inputs.iter().zip(&targets) {
                 let input = text(input)?;
                 let target = u32::try_from(target).map_or(Ok("·".to_owned()), text)?;
                 let width = input.chars().count().max(target.chars().count());

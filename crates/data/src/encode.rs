@@ -5,16 +5,7 @@ use std::{collections::HashSet, fmt, str::FromStr};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Example, PromptStyle, Split, Tokenizer};
-
-/// An example as token ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedExample {
-    /// The whole training text, without an end-of-text token.
-    pub ids: Vec<u32>,
-    /// How many leading ids belong to the prompt alone.
-    pub prompt_len: usize,
-}
+use crate::{DataError, Example, PromptStyle, Sequence, Split, Tokenizer};
 
 /// Encodes examples in one prompt style.
 #[derive(Debug, Clone)]
@@ -30,18 +21,20 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Encodes one example.
     ///
-    /// `prompt_len` is what the training text and the prompt encoded alone have in common, so that
-    /// a token that spans the boundary counts as response and is trained. For every text whose
-    /// prompt does not end in white space this is the length of the encoded prompt.
+    /// The response begins where the training text and the prompt encoded alone cease to agree, so that a token that
+    /// spans the boundary counts as response and is trained. For every text whose prompt does not end in white space
+    /// this is the length of the encoded prompt. It ends with the end of the text, which is a token of its own.
     ///
     /// # Errors
     ///
     /// As [`Tokenizer::encode`].
-    pub fn encode(&self, example: &Example) -> Result<EncodedExample, DataError> {
-        let ids = self.ids(&self.style.training_text(example))?;
+    pub fn encode(&self, example: &Example) -> Result<Sequence, DataError> {
+        let mut ids = self.ids(&self.style.training_text(example))?;
         let prompt = self.ids(&self.style.prompt(example))?;
         let prompt_len = ids.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
-        Ok(EncodedExample { ids, prompt_len })
+        ids.push(self.tokenizer.end_of_text());
+        let trained = vec![prompt_len..ids.len()];
+        Ok(Sequence { ids, trained })
     }
 
     /// The ids of a text.
@@ -58,11 +51,7 @@ impl Encoder<'_> {
     /// # Errors
     ///
     /// As [`Tokenizer::encode`].
-    pub fn encode_all(
-        &self,
-        examples: &[Example],
-        progress: impl Fn(u64) + Sync,
-    ) -> Result<Vec<EncodedExample>, DataError> {
+    pub fn encode_all(&self, examples: &[Example], progress: impl Fn(u64) + Sync) -> Result<Vec<Sequence>, DataError> {
         examples
             .par_iter()
             .map(|example| {
@@ -89,10 +78,10 @@ pub struct Lengths {
 
 impl Lengths {
     /// What is wrong with an example whose prompt leaves no room, or none.
-    fn fault(&self, example: &EncodedExample) -> Option<String> {
+    fn fault(&self, sequence: &Sequence) -> Option<String> {
         let masked = self.mask_instructions && !self.prompts_only;
         let longest = if masked { self.max_length } else { self.context };
-        let tokens = example.prompt_len;
+        let tokens = sequence.prompt_length();
         (tokens >= longest).then(|| {
             let limit = self.limit(longest);
             format!("the prompt alone is {tokens} tokens long and {limit}; shorten it")
@@ -100,9 +89,8 @@ impl Lengths {
     }
 
     /// What is wrong with an example that loses its end, or none.
-    fn cut(&self, example: &EncodedExample) -> Option<String> {
-        let tokens = example.ids.len();
-        // Inputs are ids[..len] padded, targets end with one end-of-text at position len.
+    fn cut(&self, sequence: &Sequence) -> Option<String> {
+        let tokens = sequence.inputs().len();
         (tokens > self.max_length && !self.prompts_only)
             .then(|| format!("it is {tokens} tokens long and {}", self.limit(self.max_length)))
     }
@@ -167,7 +155,7 @@ pub struct Unfit {
 #[must_use]
 pub fn unfit(
     examples: &[Example],
-    encoded: &[EncodedExample],
+    encoded: &[Sequence],
     encoder: &Encoder<'_>,
     lengths: Lengths,
     too_long: TooLong,
@@ -184,7 +172,7 @@ pub fn unfit(
             )
         })
     };
-    let of = |(place, (example, encoded)): (usize, (&Example, &EncodedExample))| {
+    let of = |(place, (example, encoded)): (usize, (&Example, &Sequence))| {
         let length = || {
             let cut = || lengths.cut(encoded).filter(|_| too_long != TooLong::Cut);
             lengths.fault(encoded).or_else(cut).map(|problem| (problem, true))
@@ -209,7 +197,7 @@ pub struct Preflight {
 
 /// Looks at examples that can be trained on. `encoded` are their ids, in order, of which `max_length` are kept.
 #[must_use]
-pub fn preflight(examples: &[Example], encoded: &[EncodedExample], split: &Split, max_length: usize) -> Preflight {
+pub fn preflight(examples: &[Example], encoded: &[Sequence], split: &Split, max_length: usize) -> Preflight {
     let question = |place: usize| {
         let Example { instruction, input, .. } = &examples[place];
         (instruction.as_str(), input.as_str())
@@ -217,9 +205,9 @@ pub fn preflight(examples: &[Example], encoded: &[EncodedExample], split: &Split
     let trained: HashSet<_> = split.train.clone().map(question).collect();
     let held_out = split.test.clone().chain(split.val.clone());
     Preflight {
-        longest: encoded.iter().map(|example| example.ids.len()).max().unwrap_or(0),
+        longest: encoded.iter().map(|sequence| sequence.inputs().len()).max().unwrap_or(0),
         // The last target kept is at position `max_length`.
-        without_response: encoded[split.train.clone()].iter().filter(|one| one.prompt_len > max_length).count(),
+        without_response: encoded[split.train.clone()].iter().filter(|one| one.prompt_length() > max_length).count(),
         leaks: held_out.filter(|&place| trained.contains(&question(place))).collect(),
     }
 }

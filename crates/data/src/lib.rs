@@ -6,7 +6,8 @@
 //! 2. [`PromptStyle`] formats an [`Example`] as the text a model sees;
 //! 3. [`Tokenizer`] turns text into GPT-2's byte-level BPE ids;
 //! 4. [`Split`] cuts the data into training, test and validation parts;
-//! 5. [`EncodedExample`]s are padded, shifted and masked into a [`Batch`] by [`Collator`];
+//! 5. [`Sequence`]s, ids and what is trained of them, are cut and masked into a [`Batch`] by [`Collator`], which is padded
+//!    where somebody asks for its [`Rectangle`];
 //! 6. [`Loader`] walks over batches in an order drawn from an [`OrderStream`], which reproduces
 //!    PyTorch's `DataLoader` order bit by bit.
 
@@ -17,15 +18,18 @@ mod error;
 mod loader;
 mod order;
 mod prompt;
+mod sequence;
 mod split;
+mod stored;
 mod tokenizer;
 
-pub use collate::{Batch, Collator, IGNORE_INDEX};
+pub use collate::{Batch, Collator, Rectangle, Row};
 pub use dataset::{BadEntry, Dataset, Example, ReadOptions};
-pub use encode::{EncodedExample, Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
+pub use encode::{Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
 pub use error::DataError;
 pub use loader::{BatchIter, Loader};
 pub use order::{Mt19937, Order, OrderStream};
 pub use prompt::PromptStyle;
+pub use sequence::{IGNORE_INDEX, Sequence, Sequences};
 pub use split::{Fractions, Part, Split};
 pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

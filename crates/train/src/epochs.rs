@@ -174,7 +174,7 @@ fn take(
         );
     }
     tracing::debug!(
-        sequences = batches.iter().map(|batch| batch.rows).sum::<usize>(),
+        sequences = batches.iter().map(|batch| batch.sequences.len()).sum::<usize>(),
         batches = batches.len(),
         loss = taken.loss,
         grad_norm = taken.grad_norm,
@@ -197,7 +197,7 @@ fn take(
         loss: taken.loss,
         lr: objective.rates(step, "", 2).lr,
         groups: objective.groups(step),
-        tokens: batches.iter().map(|batch| batch.tokens).sum(),
+        tokens: batches.iter().map(Batch::tokens).sum(),
         padded_tokens,
         seconds: began.elapsed().as_secs_f64(),
         grad_norm: taken.grad_norm,

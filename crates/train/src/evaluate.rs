@@ -1,4 +1,4 @@
-use gptune_data::{Batch, Loader, OrderStream};
+use gptune_data::{Batch, Loader, OrderStream, Row};
 use gptune_model::{Gpt2, Sequence, Supervised};
 
 use crate::Packing;
@@ -58,7 +58,7 @@ pub fn evaluate(
     let mut sums = Sums { model, measure, sum: 0.0, batches: 0, target_tokens: 0, sequences: Vec::new() };
     let mut group: Vec<Batch> = Vec::new();
     for batch in loader.iter(order).take(limit) {
-        let tokens: usize = group.iter().chain([&batch]).map(|batch| batch.tokens).sum();
+        let tokens: usize = group.iter().chain([&batch]).map(Batch::tokens).sum();
         if !measure.packing.rows || tokens > TOKENS {
             sums.add(&group);
             if !group.drain(..).all(|_| go_on()) {
@@ -92,7 +92,9 @@ impl Sums<'_> {
     fn add(&mut self, group: &[Batch]) {
         let Packing { rows, prefix } = self.measure.packing;
         tracing::debug!(batches = group.len(), "batches are evaluated as one");
-        let sequences: Vec<Vec<Sequence<'_>>> = group.iter().map(|batch| batch.sequences(rows)).collect();
+        let rows: Vec<Vec<Row<'_>>> = group.iter().map(|batch| batch.rows(rows)).collect();
+        let sequences: Vec<Vec<Sequence<'_>>> =
+            rows.iter().map(|rows| rows.iter().map(|(ids, targets)| (&ids[..], &targets[..])).collect()).collect();
         let batches: Vec<&[Sequence<'_>]> = sequences.iter().map(Vec::as_slice).collect();
         let Some(supervised) = Supervised::mean_of_means(&batches, prefix) else { return };
         let counted = group.iter().filter(|batch| batch.target_tokens() > 0).count();

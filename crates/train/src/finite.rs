@@ -3,7 +3,9 @@ use burn::{
     tensor::Tensor,
 };
 use gptune_data::Batch;
-use gptune_model::{Gpt2, Supervised};
+use gptune_model::Gpt2;
+
+use crate::{Packing, step::supervised};
 
 /// Whether every parameter of a model is a finite number.
 #[must_use]
@@ -16,7 +18,7 @@ pub fn is_finite(model: &Gpt2) -> bool {
 /// Whether a model is worth keeping: its parameters are finite, and so is its loss on a batch, which
 /// parameters that are merely enormous do not give.
 pub(crate) fn is_usable(model: &Gpt2, batch: &Batch) -> bool {
-    let loss = Supervised::mean(&batch.sequences(true), true).map(|batch| model.loss(&batch).into_scalar::<f32>());
+    let loss = supervised(batch, Packing::default()).map(|batch| model.loss(&batch).into_scalar::<f32>());
     is_finite(model) && loss.is_none_or(f32::is_finite)
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use gptune_data::{
-    BadEntry, Collator, DataError, Dataset, EncodedExample, Example, Lengths, Loader, Mt19937, Part, Preflight, Split,
-    Tokenizer, TooLong, Unfit, preflight, unfit,
+    BadEntry, Collator, DataError, Dataset, Example, Lengths, Loader, Mt19937, Part, Preflight, Sequence, Sequences,
+    Split, Tokenizer, TooLong, Unfit, preflight, unfit,
 };
 
 use crate::{DataConfig, TrainError};
@@ -55,7 +55,9 @@ pub struct Prepared {
     /// The examples: those to train on, to answer, and to validate with, one part after the other.
     pub examples: Vec<Example>,
     /// The examples as ids, in the same order.
-    pub encoded: Vec<EncodedExample>,
+    pub sequences: Sequences,
+    /// The places of all sequences.
+    places: Vec<u32>,
     /// The parts.
     pub split: Split,
     /// What is worth knowing about them.
@@ -116,7 +118,7 @@ impl Prepared {
                 (origins.join(", "), pairs, sizes)
             }
         };
-        let (examples, encoded): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let (examples, encoded): (Vec<Example>, Vec<Sequence>) = pairs.into_iter().unzip();
         let [train, test, val] = sizes;
         let mut split = Split::of_sizes(train, test, val);
         if config.train_limit > 0 {
@@ -129,7 +131,12 @@ impl Prepared {
         }
         let collator = collator_of(target, config);
         let config = config.clone();
-        Ok(Self { origin, examples, encoded, split, preflight, left_out, collator, config, own_parts })
+        let mut sequences = Sequences::new(target.tokenizer.vocab_size());
+        for sequence in &encoded {
+            sequences.push(sequence);
+        }
+        let places = sequences.places();
+        Ok(Self { origin, examples, sequences, places, split, preflight, left_out, collator, config, own_parts })
     }
 
     /// The examples of a part.
@@ -150,8 +157,8 @@ impl Prepared {
     ///
     /// [`DataError::PartTooSmall`] if the part has no batch.
     pub fn loader(&self, part: Part) -> Result<Loader<'_>, DataError> {
-        let examples = &self.encoded[self.split.part(part)];
-        Loader::new(part, examples, self.config.batch_size, self.collator, self.encoded.len())
+        let places = &self.places[self.split.part(part)];
+        Loader::new(part, &self.sequences, places, self.config.batch_size, self.collator, self.places.len())
     }
 
     /// The same for training, with what to do about a part that is too small by the settings that made it.
@@ -182,7 +189,7 @@ fn collator_of(target: ModelInput<'_>, config: &DataConfig) -> Collator {
 }
 
 /// What is in the places of a dataset: an example and its ids, or nothing where it was left out.
-type Entries = Vec<Option<(Example, EncodedExample)>>;
+type Entries = Vec<Option<(Example, Sequence)>>;
 
 /// Encodes a dataset, and refuses or leaves out what cannot be used.
 fn fitting(
@@ -204,7 +211,7 @@ fn fitting(
     if config.special_tokens && config.mask_instructions && !target.prompts_only {
         // An end of text in the prompt is the last that is trained, and with a response that is empty there is no other.
         let collator = collator_of(target, config);
-        let empty = |place: &usize| collator.collate(&[&encoded[*place]]).target_tokens() == 0;
+        let empty = |place: &usize| collator.collate([encoded[*place].clone()]).target_tokens() == 0;
         let problem = "its prompt holds the end of text, and nothing after it would be trained on".to_owned();
         let known: HashSet<usize> = unfit.iter().map(|one| one.place).collect();
         let found = (0..encoded.len()).filter(|place| !known.contains(place)).filter(empty);
@@ -248,7 +255,7 @@ fn fitting(
 /// Divides a dataset into its parts, one after the other, and says how large they are. Which part an entry is in does
 /// not depend on whether others were left out: nothing that was trained on may become a test because something else is
 /// read, or is not.
-fn divided(mut entries: Entries, config: &DataConfig) -> (Vec<(Example, EncodedExample)>, [usize; 3]) {
+fn divided(mut entries: Entries, config: &DataConfig) -> (Vec<(Example, Sequence)>, [usize; 3]) {
     // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
     let order = match config.split_seed {
         0 => (0..entries.len()).collect(),

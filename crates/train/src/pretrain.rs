@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::{module::Module, tensor::Device};
-use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Tokenizer};
-use gptune_model::{Gpt2, Gpt2Config, Supervised};
+use gptune_data::{Batch, DataError, END_OF_TEXT, END_OF_TEXT_ID, Order, OrderStream, Sequence, Tokenizer};
+use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Checkpoint, Event, Sink};
 
 use crate::{
     AdamW, CompactVocabulary, Keeper, Optimizer, Outcome, Packing, Rates, TrainError, TrainState,
     epochs::{self, Around},
     objective::{Cadence, Evaluated, Objective},
-    step::Stepping,
+    step::{Stepping, supervised},
 };
 
 /// How to pretrain.
@@ -148,19 +148,12 @@ impl TextBlocks {
     }
 
     fn batch(&self, blocks: &[usize]) -> Batch {
-        let mut batch = Batch {
-            rows: blocks.len(),
-            width: self.block_size,
-            inputs: Vec::new(),
-            targets: Vec::new(),
-            tokens: blocks.len() * self.block_size,
-        };
-        for block in blocks {
+        let sequence = |block: &usize| {
             let start = block * self.block_size;
-            batch.inputs.extend(&self.tokens[start..start + self.block_size]);
-            batch.targets.extend(self.tokens[start + 1..=start + self.block_size].iter().map(|&id| i64::from(id)));
-        }
-        batch
+            let ids = self.tokens[start..=start + self.block_size].to_vec();
+            Sequence { trained: vec![1..ids.len()], ids }
+        };
+        Batch { sequences: blocks.iter().map(sequence).collect(), padding: END_OF_TEXT_ID }
     }
 }
 
@@ -342,7 +335,7 @@ fn held_out_loss(model: &Gpt2, text: &TextBlocks, batch_size: usize, stop: &Atom
             return None;
         }
         let batch = text.batch(blocks);
-        if let Some(batch) = Supervised::mean(&batch.sequences(true), true) {
+        if let Some(batch) = supervised(&batch, Packing::default()) {
             let weight = blocks.len() as f64;
             sum += weight * f64::from(model.loss(&batch).into_scalar::<f32>());
             count += weight;

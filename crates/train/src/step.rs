@@ -2,7 +2,7 @@
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use gptune_data::Batch;
-use gptune_model::{Gpt2, Supervised};
+use gptune_model::{Gpt2, Sequence, Supervised};
 
 use crate::{
     Optimizer, Packing,
@@ -67,12 +67,19 @@ impl Stepping {
     }
 }
 
+/// A batch as a model takes it, its loss the mean over all targets; none if there is no target.
+pub(crate) fn supervised(batch: &Batch, packing: Packing) -> Option<Supervised> {
+    let rows = batch.rows(packing.rows);
+    let sequences: Vec<Sequence<'_>> = rows.iter().map(|(ids, targets)| (&ids[..], &targets[..])).collect();
+    Supervised::mean(&sequences, packing.prefix)
+}
+
 /// The gradients of the mean loss over the targets of all batches; none if it is not a number.
 fn gradients(model: &Gpt2, batches: &[Batch], packing: Packing, taken: &mut Taken) -> Option<GradientsParams> {
     let all: usize = batches.iter().map(Batch::target_tokens).sum();
     let mut accumulator = GradientsAccumulator::new();
     for batch in batches {
-        let Some(mut supervised) = Supervised::mean(&batch.sequences(packing.rows), packing.prefix) else {
+        let Some(mut supervised) = supervised(batch, packing) else {
             // Preparing data refuses examples that leave no target.
             unreachable!("a batch without any target")
         };
@@ -113,8 +120,8 @@ mod tests {
     }
 
     fn batch() -> Batch {
-        let inputs = vec![1, 2, 3, 4, 5, 6, 7, 8];
-        Batch { rows: 2, width: 4, inputs, targets: vec![2, 3, 4, 5, 6, 7, 8, 9], tokens: 8 }
+        let sequence = |ids: &[u32]| gptune_data::Sequence { ids: ids.to_vec(), trained: vec![1..ids.len()] };
+        Batch { sequences: vec![sequence(&[1, 2, 3, 4, 5]), sequence(&[5, 6, 7, 8, 9])], padding: 0 }
     }
 
     /// The embedding after a step, and what it did.

@@ -134,7 +134,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Outcome, TrainError> {
         self.check(&model)?;
         let mut state = TrainState::restore(checkpoint, model, self.optimizer(), self.run.order)?;
-        let examples = self.train.examples().len();
+        let examples = self.train.examples();
         if state.permutation.len() != examples || state.permutation.iter().any(|&place| place >= examples) {
             let problem = format!("its order is one of {} examples, and there are {examples}", state.permutation.len());
             return Err(checkpoint.fault(problem).into());
@@ -181,7 +181,7 @@ impl Objective for Trainer<'_> {
     }
 
     fn examples(&self) -> [usize; 2] {
-        [self.train.examples().len(), self.data.examples(Part::Val).len()]
+        [self.train.examples(), self.data.examples(Part::Val).len()]
     }
 
     fn trained_numbers(&self, model: &Gpt2) -> usize {

@@ -235,7 +235,7 @@ pub(crate) fn note_literal(tokenizer: &Tokenizer, text: &str, what: &str) {
 pub(crate) fn tell_cut(loader: &Loader<'_>, max_length: usize) {
     let cut = loader.cut();
     if cut > 0 {
-        let (all, lose) = (loader.examples().len(), if cut == 1 { "is longer" } else { "are longer" });
+        let (all, lose) = (loader.examples(), if cut == 1 { "is longer" } else { "are longer" });
         note(&format!(
             "Note: {cut} of {all} examples {lose} than {max_length} tokens, and cut there; --too-long skip leaves such out"
         ));

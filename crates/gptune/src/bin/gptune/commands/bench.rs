@@ -142,7 +142,7 @@ fn evaluations(config: &LoopConfig, data: &Prepared, model: &Gpt2, count: usize)
         .map(|index| {
             let seed = config.seed + u32::try_from(index).unwrap_or(0);
             let tokens = loader.iter(&mut OrderStream::new(Order::Torch, seed)).take(EVAL_BATCHES);
-            let tokens = tokens.map(|batch| batch.tokens).sum();
+            let tokens = tokens.map(|batch| batch.tokens()).sum();
             measure(|| {
                 let measure = Measure { batches: EVAL_BATCHES, packing, sequences: false };
                 let _ = evaluate(model, &loader, &mut OrderStream::new(Order::Torch, seed), measure, || true);

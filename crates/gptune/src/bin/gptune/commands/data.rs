@@ -1,6 +1,6 @@
 use anyhow::Result;
 use gptune::{RunConfig, model, tell_left_out};
-use gptune_data::{OrderStream, Tokenizer};
+use gptune_data::{Batch, OrderStream, Tokenizer};
 use gptune_train::{ModelInput, Prepared};
 
 use super::{batch_config, choose_data, open_data, print_json};
@@ -44,14 +44,14 @@ fn batches(args: &BatchesArgs) -> Result<()> {
     let mut order = OrderStream::new(config.run.order, config.run.seed);
     let batches: Vec<_> = loader.iter(&mut order).take(args.limit.unwrap_or(usize::MAX)).collect();
     if args.json {
-        return print_json(&batches);
+        return print_json(&batches.iter().map(Batch::rectangle).collect::<Vec<_>>());
     }
     for (index, batch) in batches.iter().enumerate() {
         print_line(format_args!(
             "batch {index}: {} x {}, {} tokens of its own, {} targets",
-            batch.rows,
-            batch.width,
-            batch.tokens,
+            batch.sequences.len(),
+            batch.width(),
+            batch.tokens(),
             batch.target_tokens()
         ))?;
     }
