@@ -2,18 +2,30 @@
 //!
 //! GPT-2's ranks come from the `tiktoken-rs` crate, which embeds OpenAI's `r50k_base` table; the merges are recovered
 //! from the ranks the way Hugging Face's own converter does it (`gpt2`). Files of a model are read in the module
-//! `files`. The encoder is Hugging Face's `tokenizers` for both. Tests hold GPT-2's ids equal to tiktoken's, and
-//! others to transformers'.
+//! `files`. GPT-2's table is encoded with here, whatever tokens are added to it: `words` cuts, `table` looks up and
+//! merges, `finder` finds added tokens. For other vocabularies there is Hugging Face's `tokenizers`. Tests hold GPT-2's
+//! ids equal to tiktoken's, and others to transformers'.
 
+mod added;
+mod build;
 mod files;
+mod finder;
 mod gpt2;
+mod spans;
+mod table;
+mod words;
 mod write;
 
-use std::{fmt::Display, path::Path, sync::OnceLock};
+use std::{fmt::Display, path::Path, sync::Arc};
 
 use serde_json::{Map, Value};
-use tokenizers::AddedToken;
+use sha2::{Digest, Sha256};
 
+pub use self::added::Added;
+use self::{
+    finder::{Finder, Found},
+    gpt2::Gpt2,
+};
 use crate::DataError;
 
 /// The special token that ends a text and pads a batch in GPT-2's vocabulary.
@@ -26,16 +38,11 @@ pub const VOCAB_SIZE: usize = 50_257;
 /// A byte-level BPE tokenizer.
 #[derive(Clone)]
 pub struct Tokenizer {
-    /// Without added tokens, so that no text becomes one.
-    plain: tokenizers::Tokenizer,
-    /// With them. Made when it is asked for, of GPT-2's; files bring it.
-    full: OnceLock<tokenizers::Tokenizer>,
+    base: Base,
     /// By id; none where no token has an id.
-    tokens: Vec<Option<String>>,
+    tokens: Arc<Vec<Option<String>>>,
     /// Bytes that each id stands for; sums of it prove that an encoding is complete.
-    byte_lengths: Vec<u32>,
-    /// Merges in rank order, in GPT-2's printable alphabet.
-    merges: Vec<(String, String)>,
+    byte_lengths: Arc<Vec<u32>>,
     /// Tokens that text never becomes unless it is asked for, in the order of their ids.
     added: Vec<Added>,
     end_of_text: u32,
@@ -45,18 +52,26 @@ pub struct Tokenizer {
     own: Option<Own>,
 }
 
-/// A token beside those of byte-pair encoding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
-    /// Its id.
-    pub id: u32,
-    /// Its text.
-    pub content: String,
-    /// Whether it controls a model rather than stands for text.
-    pub special: bool,
+/// What encodes.
+#[derive(Clone)]
+enum Base {
+    /// GPT-2's table, and what finds the tokens added to it.
+    Gpt2(&'static Gpt2, Arc<Finder>),
+    /// Hugging Face's library with another one.
+    Other(Arc<Library>),
 }
 
-/// What a tokenizer that is not GPT-2's comes with.
+/// A tokenizer in Hugging Face's library.
+struct Library {
+    /// Without added tokens, so that no text becomes one.
+    plain: tokenizers::Tokenizer,
+    /// With them.
+    full: tokenizers::Tokenizer,
+    /// In rank order, in GPT-2's printable alphabet.
+    merges: Vec<(String, String)>,
+}
+
+/// What a tokenizer that is not just GPT-2's comes with.
 #[derive(Debug, Clone)]
 struct Own {
     /// Where it was read, for messages.
@@ -75,6 +90,12 @@ struct Own {
     cuts_like_gpt2: bool,
 }
 
+impl Library {
+    fn of(&self, special: bool) -> &tokenizers::Tokenizer {
+        if special { &self.full } else { &self.plain }
+    }
+}
+
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokenizer")
@@ -89,34 +110,15 @@ fn failed(error: &dyn Display) -> DataError {
 }
 
 impl Tokenizer {
-    fn assemble(
-        plain: tokenizers::Tokenizer,
-        tokens: Vec<Option<String>>,
-        merges: Vec<(String, String)>,
-        added: Vec<Added>,
-        end_of_text: u32,
-    ) -> Self {
-        // In the printable alphabet a byte is a character; an added token is plain text.
-        let mut byte_lengths: Vec<u32> = tokens
-            .iter()
-            .map(|token| token.as_ref().map_or(0, |token| u32::try_from(token.chars().count()).unwrap_or(u32::MAX)))
-            .collect();
-        for token in &added {
-            byte_lengths[token.id as usize] = u32::try_from(token.content.len()).unwrap_or(u32::MAX);
-        }
-        let (full, declared) = (OnceLock::new(), vec![("GPT-2's tokenizer", end_of_text)]);
-        Self { plain, full, tokens, byte_lengths, merges, added, end_of_text, declared, own: None }
-    }
-
     /// Encodes a text. No text ever becomes a special token: a literal `<|endoftext|>` is encoded
     /// as the ordinary tokens of its letters.
     ///
     /// # Errors
     ///
-    /// [`DataError::Tokenizer`] if the ids would not stand for the whole text: the regular expression engine gives up
-    /// on runs of about a million blanks, and a vocabulary may lack a byte.
+    /// [`DataError::Tokenizer`] if the ids would not stand for the whole text: another vocabulary than GPT-2's may lack a
+    /// byte.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        self.encode_with(&self.plain, text)
+        self.ids(text, false)
     }
 
     /// The same, but text that reads like an added token (GPT-2 has one, `<|endoftext|>`) becomes that token.
@@ -125,37 +127,44 @@ impl Tokenizer {
     ///
     /// As [`Tokenizer::encode`].
     pub fn encode_special(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        self.encode_with(self.full(), text)
+        self.ids(text, true)
     }
 
-    fn encode_with(&self, tokenizer: &tokenizers::Tokenizer, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = tokenizer.encode_fast(text, false).map_err(|error| failed(&error))?;
-        let ids = encoding.get_ids();
+    fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>, DataError> {
+        let (gpt2, finder) = match &self.base {
+            Base::Gpt2(gpt2, finder) => (gpt2, finder),
+            Base::Other(library) => {
+                let encoding = library.of(special).encode_fast(text, false).map_err(|error| failed(&error))?;
+                return self.whole(text, encoding.get_ids().to_vec(), special);
+            }
+        };
+        // English has about four bytes a token.
+        let mut ids = Vec::with_capacity(text.len() / 4 + 1);
+        let mut start = 0;
+        let found = if special { finder.find(text) } else { Vec::new() };
+        for Found { id, place } in found {
+            gpt2.table.encode(&text[start..place.start], &mut ids);
+            ids.push(id);
+            start = place.end;
+        }
+        gpt2.table.encode(&text[start..], &mut ids);
+        self.whole(text, ids, special)
+    }
+
+    /// Gives back ids if they stand for the whole text.
+    fn whole(&self, text: &str, ids: Vec<u32>, special: bool) -> Result<Vec<u32>, DataError> {
         let bytes: usize = ids.iter().map(|&id| self.byte_lengths.get(id as usize).map_or(0, |&n| n as usize)).sum();
         let (adds_blank, normalizes) = self.own.as_ref().map_or((false, false), |own| (own.adds_blank, own.normalizes));
         // Added tokens may swallow the blanks around them.
         let is_whole = bytes == text.len()
             || normalizes
             || adds_blank && bytes == text.len() + 1
-            || !std::ptr::eq(tokenizer, &raw const self.plain) && !self.added_by_surroundings().is_empty();
+            || special && !self.added_by_surroundings().is_empty();
         if is_whole {
-            return Ok(ids.to_vec());
+            return Ok(ids);
         }
-        let remedy = match &self.own {
-            None => "break up its longest run of blanks".to_owned(),
-            Some(own) => format!("the vocabulary of {} has no token for some of its bytes", own.origin),
-        };
-        Err(DataError::Tokenizer(format!("a text of {} bytes was encoded as {bytes} bytes; {remedy}", text.len())))
-    }
-
-    /// The tokenizer with its added tokens.
-    fn full(&self) -> &tokenizers::Tokenizer {
-        self.full.get_or_init(|| {
-            let mut full = self.plain.clone();
-            let tokens = self.added.iter().map(|token| AddedToken::from(token.content.clone(), token.special));
-            full.add_special_tokens(&tokens.collect::<Vec<_>>());
-            full
-        })
+        let problem = format!("the vocabulary of {} has no token for some of its bytes", self.origin());
+        Err(DataError::Tokenizer(format!("a text of {} bytes was encoded as {bytes} bytes; {problem}", text.len())))
     }
 
     /// Decodes ids; bytes that are not UTF-8 become U+FFFD, as in tiktoken.
@@ -168,9 +177,18 @@ impl Tokenizer {
         if let Some(&id) = ids.iter().find(|&&id| !is_known(id)) {
             return Err(DataError::UnknownToken { id, size: self.tokens.len() });
         }
-        // GPT-2's only added token is in its table too.
-        let tokenizer = if self.own.is_some() { self.full() } else { &self.plain };
-        tokenizer.decode(ids, false).map_err(|error| failed(&error))
+        let gpt2 = match &self.base {
+            Base::Gpt2(gpt2, _) => gpt2,
+            Base::Other(library) => return library.full.decode(ids, false).map_err(|error| failed(&error)),
+        };
+        let mut bytes = Vec::with_capacity(4 * ids.len());
+        for &id in ids {
+            match self.added.binary_search_by_key(&id, |token| token.id) {
+                Ok(place) => bytes.extend(self.added[place].content.as_bytes()),
+                Err(_) => bytes.extend(gpt2.table.bytes(id)),
+            }
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Entries of the vocabulary, added tokens included: one more than the largest id.
@@ -235,7 +253,36 @@ impl Tokenizer {
     /// The pairs that are merged, in the order of their ranks and in the same alphabet, as in `merges.txt`.
     #[must_use]
     pub fn merges(&self) -> &[(String, String)] {
-        &self.merges
+        match &self.base {
+            Base::Gpt2(gpt2, _) => gpt2.merges(),
+            Base::Other(library) => &library.merges,
+        }
+    }
+
+    /// A fingerprint (SHA-256) of everything that decides ids: tokens, merges, added tokens and the end of text. It stays
+    /// the same when the tokenizer is saved and read again, and between machines.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut add = |part: &str| {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        match (&self.base, &self.own) {
+            (Base::Other(..), Some(own)) => add(&own.json.to_string()),
+            _ => add("GPT-2"),
+        }
+        self.tokens.iter().for_each(|token| add(token.as_deref().unwrap_or_default()));
+        let list = self.own.as_ref().and_then(|own| own.json["added_tokens"].as_array());
+        for Added { id, content, .. } in &self.added {
+            add(&id.to_string());
+            let flags = list.into_iter().flatten().find(|token| token["content"] == **content);
+            for key in ["lstrip", "rstrip", "single_word", "normalized"] {
+                add(if flags.is_some_and(|token| token[key] == true) { key } else { "" });
+            }
+        }
+        add(&self.end_of_text.to_string());
+        hash.finalize().into()
     }
 
     /// Takes another end of text: the id that a model's configuration gives. Says in sentences which files name another
@@ -282,10 +329,11 @@ mod tests {
     #[test]
     fn merges_of_gpt2_start_and_end_as_published() {
         let tokenizer = Tokenizer::gpt2().unwrap();
-        assert_eq!(tokenizer.merges.len(), 50_000);
-        assert_eq!(tokenizer.merges[0], ("Ġ".into(), "t".into()));
-        assert_eq!(tokenizer.merges[1], ("Ġ".into(), "a".into()));
-        assert_eq!(tokenizer.merges[2], ("h".into(), "e".into()));
+        let merges = tokenizer.merges();
+        assert_eq!(merges.len(), 50_000);
+        assert_eq!(merges[0], ("Ġ".into(), "t".into()));
+        assert_eq!(merges[1], ("Ġ".into(), "a".into()));
+        assert_eq!(merges[2], ("h".into(), "e".into()));
         let tokens = tokenizer.tokens();
         assert_eq!(tokens.len(), VOCAB_SIZE);
         assert_eq!([&tokens[0], &tokens[262], &tokens[50_256]], ["!", "Ġthe", END_OF_TEXT]);

@@ -7,18 +7,18 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Added, END_OF_TEXT_ID, Own, Tokenizer, VOCAB_SIZE};
+use super::{Added, Tokenizer, build::build};
 use crate::DataError;
 
 /// Why a file cannot be used: its name and the sentence.
-type Fault<'a> = &'a dyn Fn(&str, String) -> DataError;
+pub(super) type Fault<'a> = &'a dyn Fn(&str, String) -> DataError;
 
 /// The parts of a tokenizer, whatever files they stood in.
-struct Parts {
+pub(super) struct Parts {
     /// `tokenizer.json`.
-    json: Map<String, Value>,
+    pub(super) json: Map<String, Value>,
     /// The file that it came from, for messages.
-    file: &'static str,
+    pub(super) file: &'static str,
 }
 
 /// See [`Tokenizer::read`].
@@ -114,7 +114,7 @@ impl Tokenizer {
 }
 
 /// `tokenizer.json` of a vocabulary and its merges, as transformers makes it for a `GPT2Tokenizer`.
-fn byte_level(vocab: &Value, merges: &Value, add_prefix_space: bool) -> Map<String, Value> {
+pub(super) fn byte_level(vocab: &Value, merges: &Value, add_prefix_space: bool) -> Map<String, Value> {
     let level =
         json!({"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": true, "use_regex": true});
     let json = json!({
@@ -178,7 +178,7 @@ fn same_table(one: &Value, other: &Value) -> bool {
 }
 
 /// A merge, which is written as `"a b"` or as `["a", "b"]`.
-fn pair(merge: &Value) -> Option<(String, String)> {
+pub(super) fn pair(merge: &Value) -> Option<(String, String)> {
     match merge {
         Value::String(text) => text.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())),
         Value::Array(parts) => match &parts[..] {
@@ -189,7 +189,7 @@ fn pair(merge: &Value) -> Option<(String, String)> {
     }
 }
 
-fn added_json(Added { id, content, special }: &Added) -> Value {
+pub(super) fn added_json(Added { id, content, special }: &Added) -> Value {
     json!({
         "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
         "special": special,
@@ -288,205 +288,6 @@ fn added_beside(
 }
 
 /// A token in a configuration: its text, or an object that holds it.
-fn token_text(value: &Value) -> Option<String> {
+pub(super) fn token_text(value: &Value) -> Option<String> {
     value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
-}
-
-/// Checks what can be used, and builds it.
-fn build(
-    origin: &str,
-    Parts { json, file }: Parts,
-    config: Map<String, Value>,
-    special: Option<Map<String, Value>>,
-    in_file: Fault<'_>,
-) -> Result<Tokenizer, DataError> {
-    let fault = |problem: String| in_file(file, problem);
-    let cut = check(&json).map_err(&fault)?;
-    let adds_blank = config.get("add_prefix_space").and_then(Value::as_bool);
-    if let Some(says) = adds_blank.filter(|&says| says != cut.adds_blank) {
-        let problem =
-            format!("'add_prefix_space' is {says} in it and {} in {file}; make them say the same", cut.adds_blank);
-        return Err(in_file("tokenizer_config.json", problem));
-    }
-    let model = &json["model"];
-    let vocab = model["vocab"].as_object().ok_or_else(|| fault("it has no vocabulary".to_owned()))?;
-    let merges = model["merges"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let merges: Vec<(String, String)> = merges
-        .iter()
-        .enumerate()
-        .map(|(index, merge)| pair(merge).ok_or_else(|| fault(format!("its merge {index} is no pair of tokens"))))
-        .collect::<Result<_, _>>()?;
-    let added = added_tokens(&json).map_err(&fault)?;
-    let tokens = by_id(vocab, &added).map_err(&fault)?;
-
-    let id_of = |text: &str| {
-        let place = tokens.iter().position(|token| token.as_deref() == Some(text));
-        place.and_then(|id| u32::try_from(id).ok())
-    };
-    let mut declared = Vec::new();
-    for (name, settings) in [("tokenizer_config.json", Some(&config)), ("special_tokens_map.json", special.as_ref())] {
-        let Some(text) = settings.and_then(|settings| token_text(settings.get("eos_token")?)) else { continue };
-        let id = id_of(&text).ok_or_else(|| {
-            let problem = format!("the token '{text}' that is to end texts ('eos_token') is not in {file}");
-            in_file(name, problem)
-        })?;
-        declared.push((name, id));
-    }
-    if declared.is_empty() {
-        declared.extend(id_of(super::END_OF_TEXT).map(|id| (file, id)));
-    }
-
-    if tokens.len() == VOCAB_SIZE && cut == Cut::LIKE_GPT2 && added.iter().all(|token| token.id == END_OF_TEXT_ID) {
-        let gpt2 = Tokenizer::gpt2()?;
-        if gpt2.tokens == tokens && gpt2.merges == merges {
-            let end_of_text = declared.first().map_or(END_OF_TEXT_ID, |&(_, id)| id);
-            return Ok(Tokenizer { end_of_text, declared, ..gpt2 });
-        }
-    }
-
-    // Whoever encodes here cuts and pads for itself.
-    let mut whole = json.clone();
-    for key in ["truncation", "padding"] {
-        whole.insert(key.to_owned(), Value::Null);
-    }
-    let mut without = whole.clone();
-    without.insert("added_tokens".to_owned(), Value::Array(Vec::new()));
-    let unreadable =
-        |error: &dyn std::fmt::Display| fault(format!("Hugging Face's library does not read it ({error})"));
-    let text = Value::Object(without).to_string();
-    let plain: tokenizers::Tokenizer = text.parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
-    let around = |specials| plain.encode("a", specials).map(|encoding| encoding.get_ids().to_vec());
-    if around(true).map_err(|error| unreadable(&error))? != around(false).map_err(|error| unreadable(&error))? {
-        return Err(fault(
-            "its post_processor adds tokens around every text, which training here would not".to_owned(),
-        ));
-    }
-    let end_of_text = declared.first().map_or(0, |&(_, id)| id);
-    let mut tokenizer = Tokenizer::assemble(plain, tokens, merges, added, end_of_text);
-    tokenizer.declared = declared;
-    let full: tokenizers::Tokenizer =
-        Value::Object(whole).to_string().parse().map_err(|error: tokenizers::Error| unreadable(&error))?;
-    for Added { id, content, .. } in &tokenizer.added {
-        let given = full.token_to_id(content);
-        if given != Some(*id) {
-            return Err(fault(format!(
-                "its added token '{content}' has the id {id}, and Hugging Face's library makes {} of it",
-                given.map_or_else(|| "nothing".to_owned(), |given| given.to_string())
-            )));
-        }
-    }
-    tokenizer.full = full.into();
-    tokenizer.own = Some(Own {
-        origin: origin.to_owned(),
-        json: Value::Object(json),
-        config,
-        special: special.map(Value::Object),
-        adds_blank: cut.adds_blank,
-        normalizes: cut.normalizes,
-        cuts_like_gpt2: cut.like_gpt2,
-    });
-    Ok(tokenizer)
-}
-
-/// How texts are changed and cut before byte-pair encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
-    like_gpt2: bool,
-    adds_blank: bool,
-    normalizes: bool,
-}
-
-impl Cut {
-    const LIKE_GPT2: Self = Self { like_gpt2: true, adds_blank: false, normalizes: false };
-}
-
-/// Refuses what is no byte-level BPE, by the name of the part; says how texts are cut.
-fn check(json: &Map<String, Value>) -> Result<Cut, String> {
-    let kind = |value: &Value| value["type"].as_str().unwrap_or("none").to_owned();
-    let model = json.get("model").ok_or("it has no model")?;
-    // Files from before the format named its kinds have none.
-    if !model["merges"].is_array() || !matches!(model["type"].as_str(), None | Some("BPE")) {
-        return Err(format!("its model is {}, and only byte-level BPE, as GPT-2 has it, can be used", kind(model)));
-    }
-    if model["dropout"].as_f64().is_some_and(|share| share > 0.0) {
-        return Err("its model drops merges at random ('dropout'), which makes other tokens every time".to_owned());
-    }
-    if model["byte_fallback"] == true {
-        return Err("its model falls back on bytes ('byte_fallback'), and so is no byte-level BPE".to_owned());
-    }
-    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-        if model[key].as_str().is_some_and(|text| !text.is_empty()) {
-            return Err(format!("its model marks parts of words ('{key}'), and so is no byte-level BPE"));
-        }
-    }
-    let pre_tokenizer = json.get("pre_tokenizer").unwrap_or(&Value::Null);
-    let steps = match pre_tokenizer["pretokenizers"].as_array() {
-        Some(steps) => steps.as_slice(),
-        None => std::slice::from_ref(pre_tokenizer),
-    };
-    let Some(level) = steps.iter().find(|step| step["type"] == "ByteLevel") else {
-        return Err(format!(
-            "its pre_tokenizer is {}, and only byte-level BPE, as GPT-2 has it, can be used",
-            kind(pre_tokenizer)
-        ));
-    };
-    let decoder = json.get("decoder").unwrap_or(&Value::Null);
-    if decoder["type"] != "ByteLevel" {
-        return Err(format!(
-            "its decoder is {}, and only ByteLevel gives back what byte-level BPE encoded",
-            kind(decoder)
-        ));
-    }
-    Ok(Cut {
-        like_gpt2: steps.len() == 1 && level["use_regex"] != false,
-        adds_blank: level["add_prefix_space"] == true,
-        normalizes: json.get("normalizer").is_some_and(|normalizer| !normalizer.is_null()),
-    })
-}
-
-fn added_tokens(json: &Map<String, Value>) -> Result<Vec<Added>, String> {
-    let list = json.get("added_tokens").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let token = |token: &Value| {
-        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-        let content = token["content"].as_str().filter(|content| !content.is_empty());
-        let (id, content) = id.zip(content).ok_or("'added_tokens' has an entry without id or content")?;
-        Ok::<_, String>(Added { id, content: content.to_owned(), special: token["special"] == true })
-    };
-    let mut added = list.iter().map(token).collect::<Result<Vec<_>, _>>()?;
-    added.sort_by_key(|token| token.id);
-    match added.windows(2).find(|pair| pair[0].id == pair[1].id) {
-        Some(pair) => Err(format!("'{}' and '{}' have one id, {}", pair[0].content, pair[1].content, pair[0].id)),
-        None => Ok(added),
-    }
-}
-
-/// The tokens in the order of their ids.
-fn by_id(vocab: &Map<String, Value>, added: &[Added]) -> Result<Vec<Option<String>>, String> {
-    // A damaged id must not ask for memory: what is given out without gaps ends here.
-    let most = 2 * (vocab.len() + added.len()) + 1024;
-    let mut tokens: Vec<Option<String>> = Vec::with_capacity(vocab.len() + added.len());
-    let mut put = |id: usize, text: &str| {
-        if id >= most {
-            return Err(format!("'{text}' has the id {id}, among {} tokens", vocab.len()));
-        }
-        if tokens.len() <= id {
-            tokens.resize(id + 1, None);
-        }
-        match &tokens[id] {
-            Some(other) if other != text => Err(format!("'{other}' and '{text}' have one id, {id}")),
-            _ => {
-                tokens[id] = Some(text.to_owned());
-                Ok(())
-            }
-        }
-    };
-    for (text, id) in vocab {
-        let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
-        put(id.ok_or_else(|| format!("'{text}' has no id that is a whole number"))?, text)?;
-    }
-    added.iter().try_for_each(|token| put(token.id as usize, &token.content))?;
-    if tokens.is_empty() {
-        return Err("its vocabulary is empty".to_owned());
-    }
-    Ok(tokens)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{END_OF_TEXT, Tokenizer, failed};
+use super::{Base, END_OF_TEXT, Tokenizer, VOCAB_SIZE, failed, gpt2::Gpt2};
 use crate::DataError;
 
 impl Tokenizer {
@@ -24,20 +24,20 @@ impl Tokenizer {
 
         let full = match &self.own {
             Some(own) => pretty(&own.json)?,
-            None => self.full().to_string(true).map_err(|error| failed(&error))?,
+            None => Gpt2::shared()?.in_library()?.to_string(true).map_err(|error| failed(&error))?,
         };
         write("tokenizer.json", full)?;
 
         // Those of byte-pair encoding; GPT-2's own file has its special token too.
         let in_table = |id: u32| self.own.is_none() || self.added.iter().all(|added| added.id != id) || self.has(id);
         let vocab: Map<String, Value> = (0..)
-            .zip(&self.tokens)
+            .zip(self.tokens.iter())
             .filter(|(id, _)| in_table(*id))
             .filter_map(|(id, token)| Some((token.clone()?, Value::from(id))))
             .collect();
         write("vocab.json", Value::Object(vocab).to_string())?;
 
-        let merges: Vec<String> = self.merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+        let merges: Vec<String> = self.merges().iter().map(|(left, right)| format!("{left} {right}")).collect();
         write("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n")))?;
 
         let own_special = self.own.as_ref().and_then(|own| own.special.clone());
@@ -65,11 +65,14 @@ impl Tokenizer {
 
     /// Whether byte-pair encoding itself knows an id.
     fn has(&self, id: u32) -> bool {
-        self.plain.id_to_token(id).is_some()
+        match &self.base {
+            Base::Gpt2(..) => (id as usize) < VOCAB_SIZE,
+            Base::Other(library) => library.plain.id_to_token(id).is_some(),
+        }
     }
 }
 
-fn gpt2_config() -> Map<String, Value> {
+pub(super) fn gpt2_config() -> Map<String, Value> {
     let config = json!({
         "add_bos_token": false,
         "add_prefix_space": false,
