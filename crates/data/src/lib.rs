@@ -17,6 +17,7 @@ mod error;
 mod loader;
 mod order;
 mod prompt;
+mod records;
 mod split;
 mod tokenizer;
 
@@ -27,5 +28,6 @@ pub use error::DataError;
 pub use loader::{BatchIter, Loader};
 pub use order::{Mt19937, Order, OrderStream};
 pub use prompt::PromptStyle;
+pub use records::{Entry, Place, Record, Records};
 pub use split::{Fractions, Part, Split};
 pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};
