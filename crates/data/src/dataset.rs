@@ -1,15 +1,12 @@
 //! Reading instruction examples.
 
-mod encoding;
-mod json;
 mod shape;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use gptune_json::kind;
 use serde_json::{Map, Value};
 
-use crate::DataError;
+use crate::{DataError, Place, Records};
 
 /// One instruction with its optional input and the wanted output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +23,10 @@ pub struct Example {
     pub index: usize,
     /// Its line, counting from 1, in a file with an entry a line.
     pub line: Option<usize>,
+    /// The file, where there are several.
+    pub file: Option<Arc<str>>,
+    /// Its place among the entries of all files, counting from 0.
+    pub nth: usize,
     /// The entry as it stood in the file, with every further key, in the file's order.
     pub entry: Map<String, Value>,
 }
@@ -48,6 +49,10 @@ pub struct BadEntry {
     pub index: usize,
     /// Its line, counting from 1, in a file with an entry a line.
     pub line: Option<usize>,
+    /// The file, where there are several.
+    pub file: Option<Arc<str>>,
+    /// Its place among the entries of all files, counting from 0.
+    pub nth: usize,
     /// What is wrong with it.
     pub problem: String,
     /// The entry, or the text of a line that is no JSON.
@@ -64,61 +69,67 @@ pub struct ReadOptions {
 }
 
 impl Dataset {
-    /// Reads a file: a JSON array of objects, or JSON Lines (one object a line).
+    /// Reads a file of any kind that [`Records`] takes.
     ///
     /// # Errors
     ///
     /// If the file cannot be read, or for any reason [`Dataset::parse`] gives.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let text = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-        Self::parse(&path.display().to_string(), &text)
+        let records = Records::of_files(&path.display().to_string(), vec![path.to_owned()])?;
+        Self::of_records(records, ReadOptions::default())
     }
 
     /// Parses the bytes of a dataset; `origin` names them in messages.
     ///
     /// # Errors
     ///
-    /// As [`Dataset::parse_with`].
+    /// As [`Dataset::of_records`].
     pub fn parse(origin: &str, text: &[u8]) -> Result<Self, DataError> {
         Self::parse_with(origin, text, ReadOptions::default())
     }
 
     /// Parses the bytes of a dataset; `origin` names them in messages.
     ///
-    /// A first character other than `[` means JSON Lines, or an object with the list of entries under its only key, as
-    /// `{"data": […]}`. A missing `input` counts as empty, as in many published instruction sets, and so does null;
-    /// `instruction` and `output` are required. What Python's `json` takes and the standard does not (`NaN`, lone
-    /// surrogates) is no matter in a key that is not used, and written back as it was.
+    /// # Errors
+    ///
+    /// As [`Dataset::of_records`].
+    pub fn parse_with(origin: &str, text: &[u8], options: ReadOptions) -> Result<Self, DataError> {
+        Self::of_records(Records::of_bytes(origin, text.to_vec().into()), options)
+    }
+
+    /// Reads a stream to its end.
+    ///
+    /// A missing `input` counts as empty, as in many published instruction sets, and so does null; `instruction` and
+    /// `output` are required. What Python's `json` takes and the standard does not (`NaN`, lone surrogates) is no matter in
+    /// a key that is not used, and written back as it was.
     ///
     /// # Errors
     ///
-    /// [`DataError::Json`] with line and column, [`DataError::Entries`] with all entries that cannot be read,
-    /// [`DataError::NotText`] for another kind of file, or [`DataError::Empty`].
-    pub fn parse_with(origin: &str, text: &[u8], options: ReadOptions) -> Result<Self, DataError> {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        if let Some(kind) = encoding::foreign_kind(text) {
-            return Err(DataError::NotText { origin: origin.to_owned(), kind });
-        }
-        let (entries, mut bad) = json::entries(origin, text)?;
-        let total = entries.len() + bad.len();
-        if total == 0 {
-            return Err(DataError::Empty { origin: origin.to_owned() });
-        }
-        let mut examples = Vec::with_capacity(entries.len());
-        for json::Entry { index, line, value } in entries {
-            match example(value, (index, line), options) {
-                Ok(example) => examples.push(example),
-                Err((entry, problem)) => bad.push(BadEntry { index, line, problem, entry }),
+    /// [`DataError::Entries`] with all entries that cannot be read, [`DataError::OtherShape`] if no entry has an
+    /// instruction, [`DataError::Empty`], or for any reason [`Records::next_chunk`] gives.
+    pub fn of_records(mut records: Records, options: ReadOptions) -> Result<Self, DataError> {
+        let origin = records.origin().to_owned();
+        let (mut examples, mut bad) = (Vec::new(), Vec::new());
+        while let Some(chunk) = records.next_chunk()? {
+            for record in chunk {
+                let read = record.entry.and_then(|entry| example(entry, &record.place, options));
+                match read {
+                    Ok(example) => examples.push(example),
+                    Err((problem, entry)) => bad.push(BadEntry::at(record.place, problem, entry)),
+                }
             }
         }
-        bad.sort_by_key(|entry| entry.index);
+        let total = examples.len() + bad.len();
+        if total == 0 {
+            return Err(DataError::Empty { origin });
+        }
         if let Some(problem) = shape::of_all(&bad, total) {
-            return Err(DataError::OtherShape { origin: origin.to_owned(), problem });
+            return Err(DataError::OtherShape { origin, problem });
         }
         if examples.is_empty() || !bad.is_empty() && !options.skip_bad {
-            return Err(DataError::Entries { origin: origin.to_owned(), bad, total, remedy: Some("--skip-bad") });
+            return Err(DataError::Entries { origin, bad, total, remedy: Some("--skip-bad") });
         }
-        Ok(Self { origin: origin.to_owned(), examples, skipped: bad })
+        Ok(Self { origin, examples, skipped: bad })
     }
 
     /// Whether the entries are pairs of a better and a worse answer, for preference tuning.
@@ -136,7 +147,15 @@ impl Example {
         let keys = [("instruction", instruction), ("input", input), ("output", output)];
         let entry = keys.map(|(key, text)| (key.to_owned(), Value::from(text))).into_iter().collect();
         let [instruction, input, output] = [instruction, input, output].map(str::to_owned);
-        Self { instruction, input, output, has_output: true, index: 0, line: None, entry }
+        Self { instruction, input, output, has_output: true, index: 0, line: None, file: None, nth: 0, entry }
+    }
+}
+
+impl Example {
+    /// Where it stands.
+    #[must_use]
+    pub fn at(&self) -> Place {
+        Place { file: self.file.clone(), index: self.index, line: self.line, nth: self.nth }
     }
 }
 
@@ -144,38 +163,35 @@ impl BadEntry {
     /// An example that cannot be used, and why.
     #[must_use]
     pub fn new(example: &Example, problem: String) -> Self {
-        Self { index: example.index, line: example.line, problem, entry: Value::Object(example.entry.clone()) }
+        Self::at(example.at(), problem, Value::Object(example.entry.clone()))
     }
 
-    /// `entry 3`, with its line if it has one.
+    /// What stands at a place and cannot be used.
+    #[must_use]
+    pub fn at(place: Place, problem: String, entry: Value) -> Self {
+        let Place { file, index, line, nth } = place;
+        Self { index, line, file, nth, problem, entry }
+    }
+
+    /// `entry 3`, with its line if it has one, and its file where there are several.
     #[must_use]
     pub fn place(&self) -> String {
-        match self.line {
-            Some(line) => format!("entry {} (line {line})", self.index),
-            None => format!("entry {}", self.index),
-        }
+        Place { file: self.file.clone(), index: self.index, line: self.line, nth: self.nth }.to_string()
     }
 
     /// The entry and what is wrong with it, as a line of JSON.
     #[must_use]
     pub fn to_json(&self, origin: &str) -> String {
-        let line = serde_json::json!({
-            "data": origin, "entry": self.index, "problem": self.problem, "content": self.entry,
-        });
-        gptune_json::to_line(&line)
+        let file = self.file.iter().map(|file| ("file", Value::from(&**file)));
+        let rest =
+            [("entry", self.index.into()), ("problem", self.problem.as_str().into()), ("content", self.entry.clone())];
+        let line = [("data", Value::from(origin))].into_iter().chain(file).chain(rest);
+        gptune_json::to_line(&line.map(|(key, value)| (key.to_owned(), value)).collect())
     }
 }
 
-/// An example, or the entry again with what is wrong with it.
-fn example(
-    value: Value,
-    (index, line): (usize, Option<usize>),
-    options: ReadOptions,
-) -> Result<Example, (Value, String)> {
-    let Value::Object(entry) = value else {
-        let problem = format!("expected an object, found {}", kind(&value));
-        return Err((value, problem));
-    };
+/// An example, or what is wrong with the entry, and it again.
+fn example(entry: Map<String, Value>, place: &Place, options: ReadOptions) -> Result<Example, (String, Value)> {
     let text = |key: &str| match entry.get(key) {
         None => Ok(None),
         Some(Value::Null) if key == "input" => Ok(None),
@@ -194,9 +210,10 @@ fn example(
     };
     match read() {
         Ok((instruction, input, output, has_output)) => {
-            Ok(Example { instruction, input, output, has_output, index, line, entry })
+            let Place { file, index, line, nth } = place.clone();
+            Ok(Example { instruction, input, output, has_output, index, line, file, nth, entry })
         }
-        Err(problem) => Err((Value::Object(entry), problem)),
+        Err(problem) => Err((problem, Value::Object(entry))),
     }
 }
 
@@ -356,7 +373,6 @@ mod tests {
         assert!(of(b"\x1f\x8b\x08\0").contains("gzip"));
         assert!(of(b"PAR1....").contains("Parquet"));
         assert!(of(b"PK\x03\x04").contains("zip"));
-        assert!(of(b"instruction,input,output\na,b,c\n").contains("CSV"));
     }
 
     #[test]

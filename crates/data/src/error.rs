@@ -61,6 +61,22 @@ pub enum DataError {
         /// What it is, and what to do.
         kind: String,
     },
+    /// The file ends too early, or cannot be what it is said to be from some place on.
+    #[error("{origin} is damaged: {problem}")]
+    Damaged {
+        /// The file or name of the dataset.
+        origin: String,
+        /// What about it, and what to do.
+        problem: String,
+    },
+    /// A place that names no file.
+    #[error("'{place}' {problem}")]
+    NoFiles {
+        /// The place as it was given.
+        place: String,
+        /// What about it, and what to do.
+        problem: String,
+    },
     /// There is no entry at all.
     #[error("{origin} holds no examples; give it at least one {{\"instruction\", \"input\", \"output\"}}")]
     Empty {

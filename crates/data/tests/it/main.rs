@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod chat_template;
+mod formats;
 mod fuzz;
 mod order;
 mod own_tokenizer;
+mod records;
 mod throughput;
 mod tokenizer;
