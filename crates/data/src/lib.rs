@@ -12,6 +12,7 @@
 
 mod collate;
 mod dataset;
+mod duplicates;
 mod encode;
 mod error;
 mod loader;
@@ -22,6 +23,7 @@ mod tokenizer;
 
 pub use collate::{Batch, Collator, IGNORE_INDEX};
 pub use dataset::{BadEntry, Dataset, Example, ReadOptions};
+pub use duplicates::{Digest, DuplicateError, MinHash, NearDuplicate, NearDuplicates, Seen};
 pub use encode::{EncodedExample, Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
 pub use error::DataError;
 pub use loader::{BatchIter, Loader};

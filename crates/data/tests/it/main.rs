@@ -4,6 +4,8 @@
 
 mod chat_template;
 mod fuzz;
+mod measure;
+mod near_duplicates;
 mod order;
 mod own_tokenizer;
 mod throughput;
