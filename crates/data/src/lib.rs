@@ -13,6 +13,7 @@
 
 mod collate;
 mod dataset;
+mod duplicates;
 mod encode;
 mod error;
 mod loader;
@@ -27,6 +28,8 @@ mod tokenizer;
 pub use collate::{Batch, Collator, Rectangle, Row};
 pub use dataset::{BadEntry, Dataset, Example, ReadOptions};
 pub use encode::{Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
+pub use duplicates::{Digest, DuplicateError, MinHash, NearDuplicate, NearDuplicates, Seen};
+pub use encode::{EncodedExample, Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
 pub use error::DataError;
 pub use loader::{BatchIter, Loader};
 pub use order::{Mt19937, Order, OrderStream};

@@ -5,6 +5,8 @@
 mod chat_template;
 mod formats;
 mod fuzz;
+mod measure;
+mod near_duplicates;
 mod order;
 mod own_tokenizer;
 mod records;
