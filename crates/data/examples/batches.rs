@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write};
 
-use gptune_data::{Collator, Dataset, Encoder, Loader, Order, OrderStream, Part, PromptStyle, Sequences, Tokenizer};
+use gptune_data::{Collator, Dataset, Encoder, Loader, Order, OrderStream, Part, Sequences, Template, Tokenizer};
 
 const DATA: &str = r#"[
     {"instruction": "What is the opposite of hot?", "output": "Cold."},
@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let data = Dataset::read(&path)?;
     let tokenizer = Tokenizer::gpt2()?;
-    let encoder = Encoder { tokenizer: &tokenizer, style: PromptStyle::Phi3, special_tokens: false };
+    let template: Template = "phi3".parse()?;
+    let encoder = Encoder { tokenizer: &tokenizer, template: &template, special_tokens: false };
     let sequences: Sequences = encoder.encode_all(&data.examples, |_| {})?.iter().collect();
     let places = sequences.places();
     let collator = Collator::new(&tokenizer, None, 1024, true);

@@ -1,71 +1,34 @@
-//! Reading instruction examples.
+//! A whole data set in memory.
 
-mod shape;
+use std::{borrow::Cow, path::Path};
 
-use std::{path::Path, sync::Arc};
-
-use serde_json::{Map, Value};
-
-use crate::{DataError, Place, Records};
-
-/// One instruction with its optional input and the wanted output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Example {
-    /// What to do.
-    pub instruction: String,
-    /// What to do it with; empty where the instruction says everything.
-    pub input: String,
-    /// The wanted response; empty where the entry has none.
-    pub output: String,
-    /// Whether the entry has a wanted response.
-    pub has_output: bool,
-    /// The entry's place in its file, counting from 0.
-    pub index: usize,
-    /// Its line, counting from 1, in a file with an entry a line.
-    pub line: Option<usize>,
-    /// The file, where there are several.
-    pub file: Option<Arc<str>>,
-    /// Its place among the entries of all files, counting from 0.
-    pub nth: usize,
-    /// The entry as it stood in the file, with every further key, in the file's order.
-    pub entry: Map<String, Value>,
-}
+use crate::{
+    BadEntry, DataError, Example, Records, Shape,
+    example::{of_no_shape, shape_of},
+};
 
 /// A list of [`Example`]s and where it came from.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// The file or name, for messages.
     pub origin: String,
-    /// The examples in file order.
+    /// The examples in the order of the data.
     pub examples: Vec<Example>,
-    /// Entries that were left out because they cannot be read.
+    /// Records that were left out because they cannot be read.
     pub skipped: Vec<BadEntry>,
+    /// Which keys were read.
+    pub shape: Shape,
 }
 
-/// An entry that cannot be used.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BadEntry {
-    /// Its place in the file, counting from 0.
-    pub index: usize,
-    /// Its line, counting from 1, in a file with an entry a line.
-    pub line: Option<usize>,
-    /// The file, where there are several.
-    pub file: Option<Arc<str>>,
-    /// Its place among the entries of all files, counting from 0.
-    pub nth: usize,
-    /// What is wrong with it.
-    pub problem: String,
-    /// The entry, or the text of a line that is no JSON.
-    pub entry: Value,
-}
-
-/// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How data are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// Leave out entries that cannot be read, instead of refusing the file.
+    /// Leave out records that cannot be read, instead of refusing the data.
     pub skip_bad: bool,
-    /// Take entries without a wanted response: questions.
+    /// Take records without a wanted answer: questions.
     pub questions: bool,
+    /// Which keys hold what; none for what the first record shows.
+    pub shape: Option<Shape>,
 }
 
 impl Dataset {
@@ -73,66 +36,67 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or for any reason [`Dataset::parse`] gives.
+    /// If it cannot be read, or for any reason [`Dataset::parse`] gives.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let records = Records::of_files(&path.display().to_string(), vec![path.to_owned()])?;
-        Self::of_records(records, ReadOptions::default())
+        Self::of_records(Records::of_files(&path.display().to_string(), vec![path.to_owned()])?, ReadOptions::default())
     }
 
-    /// Parses the bytes of a dataset; `origin` names them in messages.
+    /// Parses the bytes of a file; `origin` names them in messages.
     ///
     /// # Errors
     ///
-    /// As [`Dataset::of_records`].
+    /// As [`Dataset::parse_with`].
     pub fn parse(origin: &str, text: &[u8]) -> Result<Self, DataError> {
         Self::parse_with(origin, text, ReadOptions::default())
     }
 
-    /// Parses the bytes of a dataset; `origin` names them in messages.
+    /// Parses the bytes of a file; `origin` names them in messages.
+    ///
+    /// The first record that is of a known [`Shape`] decides that of all, unless `options` do. A missing `input` counts as
+    /// empty, as in many published instruction sets, and so does null; a question and its answer are required. What
+    /// Python's `json` takes and the standard does not (`NaN`, lone surrogates) is no matter in a key that is not used, and
+    /// written back as it was.
     ///
     /// # Errors
     ///
-    /// As [`Dataset::of_records`].
+    /// [`DataError::Json`] with line and column, [`DataError::Entries`] with all records that cannot be read,
+    /// [`DataError::NotText`] for another kind of file, or [`DataError::Empty`].
     pub fn parse_with(origin: &str, text: &[u8], options: ReadOptions) -> Result<Self, DataError> {
-        Self::of_records(Records::of_bytes(origin, text.to_vec().into()), options)
+        Self::of_records(Records::of_bytes(origin, Cow::Owned(text.to_vec())), options)
     }
 
-    /// Reads a stream to its end.
-    ///
-    /// A missing `input` counts as empty, as in many published instruction sets, and so does null; `instruction` and
-    /// `output` are required. What Python's `json` takes and the standard does not (`NaN`, lone surrogates) is no matter in
-    /// a key that is not used, and written back as it was.
+    /// Reads all of a stream.
     ///
     /// # Errors
     ///
-    /// [`DataError::Entries`] with all entries that cannot be read, [`DataError::OtherShape`] if no entry has an
-    /// instruction, [`DataError::Empty`], or for any reason [`Records::next_chunk`] gives.
+    /// As [`Dataset::parse_with`].
     pub fn of_records(mut records: Records, options: ReadOptions) -> Result<Self, DataError> {
         let origin = records.origin().to_owned();
-        let (mut examples, mut bad) = (Vec::new(), Vec::new());
+        let (mut examples, mut skipped, mut shape) = (Vec::new(), Vec::new(), options.shape.clone());
         while let Some(chunk) = records.next_chunk()? {
+            shape = shape.or_else(|| shape_of(&chunk, options.questions));
+            let shape = shape.clone().unwrap_or_default();
             for record in chunk {
-                let read = record.entry.and_then(|entry| example(entry, &record.place, options));
-                match read {
+                match Example::of(record, &shape, options.questions) {
                     Ok(example) => examples.push(example),
-                    Err((problem, entry)) => bad.push(BadEntry::at(record.place, problem, entry)),
+                    Err(bad) => skipped.push(bad),
                 }
             }
         }
-        let total = examples.len() + bad.len();
+        let total = examples.len() + skipped.len();
         if total == 0 {
             return Err(DataError::Empty { origin });
         }
-        if let Some(problem) = shape::of_all(&bad, total) {
+        if let Some(problem) = of_no_shape(&skipped, total) {
             return Err(DataError::OtherShape { origin, problem });
         }
-        if examples.is_empty() || !bad.is_empty() && !options.skip_bad {
-            return Err(DataError::Entries { origin, bad, total, remedy: Some("--skip-bad") });
+        if examples.is_empty() || !skipped.is_empty() && !options.skip_bad {
+            return Err(DataError::Entries { origin, bad: skipped, total, remedy: Some("--skip-bad") });
         }
-        Ok(Self { origin, examples, skipped: bad })
+        Ok(Self { origin, examples, skipped, shape: shape.unwrap_or_default() })
     }
 
-    /// Whether the entries are pairs of a better and a worse answer, for preference tuning.
+    /// Whether the records are pairs of a better and a worse answer, for preference tuning.
     #[must_use]
     pub fn looks_like_preferences(&self) -> bool {
         let pair = |example: &Example| ["chosen", "rejected"].iter().all(|key| example.entry.contains_key(*key));
@@ -140,85 +104,10 @@ impl Dataset {
     }
 }
 
-impl Example {
-    /// An example of one's own.
-    #[must_use]
-    pub fn new(instruction: &str, input: &str, output: &str) -> Self {
-        let keys = [("instruction", instruction), ("input", input), ("output", output)];
-        let entry = keys.map(|(key, text)| (key.to_owned(), Value::from(text))).into_iter().collect();
-        let [instruction, input, output] = [instruction, input, output].map(str::to_owned);
-        Self { instruction, input, output, has_output: true, index: 0, line: None, file: None, nth: 0, entry }
-    }
-}
-
-impl Example {
-    /// Where it stands.
-    #[must_use]
-    pub fn at(&self) -> Place {
-        Place { file: self.file.clone(), index: self.index, line: self.line, nth: self.nth }
-    }
-}
-
-impl BadEntry {
-    /// An example that cannot be used, and why.
-    #[must_use]
-    pub fn new(example: &Example, problem: String) -> Self {
-        Self::at(example.at(), problem, Value::Object(example.entry.clone()))
-    }
-
-    /// What stands at a place and cannot be used.
-    #[must_use]
-    pub fn at(place: Place, problem: String, entry: Value) -> Self {
-        let Place { file, index, line, nth } = place;
-        Self { index, line, file, nth, problem, entry }
-    }
-
-    /// `entry 3`, with its line if it has one, and its file where there are several.
-    #[must_use]
-    pub fn place(&self) -> String {
-        Place { file: self.file.clone(), index: self.index, line: self.line, nth: self.nth }.to_string()
-    }
-
-    /// The entry and what is wrong with it, as a line of JSON.
-    #[must_use]
-    pub fn to_json(&self, origin: &str) -> String {
-        let file = self.file.iter().map(|file| ("file", Value::from(&**file)));
-        let rest =
-            [("entry", self.index.into()), ("problem", self.problem.as_str().into()), ("content", self.entry.clone())];
-        let line = [("data", Value::from(origin))].into_iter().chain(file).chain(rest);
-        gptune_json::to_line(&line.map(|(key, value)| (key.to_owned(), value)).collect())
-    }
-}
-
-/// An example, or what is wrong with the entry, and it again.
-fn example(entry: Map<String, Value>, place: &Place, options: ReadOptions) -> Result<Example, (String, Value)> {
-    let text = |key: &str| match entry.get(key) {
-        None => Ok(None),
-        Some(Value::Null) if key == "input" => Ok(None),
-        Some(value) => {
-            gptune_json::string(value).map(|text| Some(text.to_owned())).map_err(|problem| format!("'{key}' {problem}"))
-        }
-    };
-    let read = || {
-        let instruction = text("instruction")?.ok_or_else(|| shape::without("instruction", &entry))?;
-        let output = text("output")?;
-        let has_output = output.is_some();
-        if !has_output && !options.questions {
-            return Err(shape::without("output", &entry));
-        }
-        Ok((instruction, text("input")?.unwrap_or_default(), output.unwrap_or_default(), has_output))
-    };
-    match read() {
-        Ok((instruction, input, output, has_output)) => {
-            let Place { file, index, line, nth } = place.clone();
-            Ok(Example { instruction, input, output, has_output, index, line, file, nth, entry })
-        }
-        Err(problem) => Err((problem, Value::Object(entry))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn error(text: &str) -> String {
@@ -231,10 +120,10 @@ mod tests {
         let lines = "{\"instruction\":\"a\",\"input\":\"b\",\"output\":\"c\",\"kind\":\"x\"}\n\n{\"instruction\":\"d\",\"output\":\"e\"}\n";
         let array = Dataset::parse("a", array.as_bytes()).unwrap().examples;
         let mut lines = Dataset::parse("l", lines.as_bytes()).unwrap().examples;
-        assert_eq!(lines.iter_mut().map(|example| example.line.take()).collect::<Vec<_>>(), [Some(1), Some(3)]);
+        assert_eq!(lines.iter_mut().map(|example| example.place.line.take()).collect::<Vec<_>>(), [Some(1), Some(3)]);
         assert_eq!(array, lines);
         assert_eq!(array[0].entry["kind"], "x");
-        assert_eq!(array[1].input, "");
+        assert_eq!(array[1].input(), "");
     }
 
     #[test]
@@ -264,8 +153,8 @@ mod tests {
         assert!(message.contains("--skip-bad"), "{message}");
         let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
         let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
-        assert_eq!(dataset.examples.iter().map(|example| example.index).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(dataset.skipped.iter().map(|entry| entry.index).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(dataset.examples.iter().map(|example| example.place.index).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(dataset.skipped.iter().map(|entry| entry.place.index).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(
             dataset.skipped[0].to_json("x"),
             r#"{"data": "x", "entry": 1, "problem": "'output' is null, expected a string", "content": {"instruction": "a", "output": null}}"#
@@ -306,7 +195,7 @@ mod tests {
         let read = |text: &str| Dataset::parse("x", text.as_bytes()).unwrap().examples;
         let text = r#"[{"instruction":"a","output":"NaN","score":NaN,"low":-Infinity,"odd":"x\ud83d!"}]"#;
         let examples = read(text);
-        assert_eq!(examples[0].output, "NaN");
+        assert_eq!(examples[0].output(), "NaN");
         let back = gptune_json::to_lines(&Value::Object(examples[0].entry.clone()));
         // print(json.dumps(json.loads(text)[0], indent=4)) in Python 3.11.
         assert_eq!(
@@ -326,7 +215,7 @@ mod tests {
         assert!(error("[{\"a\":NaN,\"b\":\"\\ud83d\",\"c\":oops}]").contains("line 1, column 28"));
         assert!(error("[{NaN:1}]").contains("line 1, column 3"));
         assert_eq!(
-            read(r#"[{"instruction":"\ud83d\ude00 \\ud83d","output":"b","x":NaN}]"#)[0].instruction,
+            read(r#"[{"instruction":"\ud83d\ude00 \\ud83d","output":"b","x":NaN}]"#)[0].instruction(),
             "😀 \\ud83d"
         );
         assert_eq!(
@@ -373,6 +262,7 @@ mod tests {
         assert!(of(b"\x1f\x8b\x08\0").contains("gzip"));
         assert!(of(b"PAR1....").contains("Parquet"));
         assert!(of(b"PK\x03\x04").contains("zip"));
+        assert!(of(b"instruction,input,output\na,b,c\n").contains("CSV"));
     }
 
     #[test]
@@ -380,7 +270,7 @@ mod tests {
         let text = br#"[{"instruction":"a"},{"instruction":"b","output":"c"}]"#;
         let options = ReadOptions { questions: true, ..ReadOptions::default() };
         let examples = Dataset::parse_with("x", text, options).unwrap().examples;
-        assert_eq!(examples.iter().map(|example| example.has_output).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(examples.iter().map(|example| example.has_output()).collect::<Vec<_>>(), [false, true]);
         assert!(!examples[0].entry.contains_key("output"));
     }
 

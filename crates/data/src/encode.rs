@@ -1,40 +1,59 @@
-//! From examples to token ids, and a look at them before training.
+//! From examples to token ids.
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Example, PromptStyle, Sequence, Split, Tokenizer};
+use crate::{DataError, Example, Message, Sequence, Template, Tokenizer, template::Script};
 
-/// Encodes examples in one prompt style.
-#[derive(Debug, Clone)]
+/// Encodes examples by one template.
+#[derive(Debug, Clone, Copy)]
 pub struct Encoder<'a> {
     /// The tokenizer.
     pub tokenizer: &'a Tokenizer,
-    /// The prompt style.
-    pub style: PromptStyle,
+    /// How a conversation becomes a text.
+    pub template: &'a Template,
     /// Let text that reads like an added token become that token.
     pub special_tokens: bool,
 }
 
 impl Encoder<'_> {
-    /// Encodes one example.
+    /// Encodes one example: the whole text, and where its answers lie.
     ///
-    /// The response begins where the training text and the prompt encoded alone cease to agree, so that a token that
-    /// spans the boundary counts as response and is trained. For every text whose prompt does not end in white space
-    /// this is the length of the encoded prompt. It ends with the end of the text, which is a token of its own.
+    /// A token that spans the beginning of an answer belongs to it and is learnt. With templates that are [`Turns`] an
+    /// answer begins where the text and the prompt encoded alone cease to agree, which for every prompt that does not end
+    /// in white space is the length of the encoded prompt; with Jinja templates at the token that has its first character,
+    /// as transformers finds it.
+    ///
+    /// [`Turns`]: crate::Turns
     ///
     /// # Errors
     ///
-    /// As [`Tokenizer::encode`].
+    /// [`DataError::Template`] if the template does not take the conversation, or as [`Tokenizer::encode`].
     pub fn encode(&self, example: &Example) -> Result<Sequence, DataError> {
-        let mut ids = self.ids(&self.style.training_text(example))?;
-        let prompt = self.ids(&self.style.prompt(example))?;
-        let prompt_len = ids.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
-        ids.push(self.tokenizer.end_of_text());
-        let trained = vec![prompt_len..ids.len()];
-        Ok(Sequence { ids, trained })
+        self.check_letters(&example.messages)?;
+        let script = self.template.script(example, self.tokenizer).map_err(|problem| self.template.fault(problem))?;
+        if script.finds_tokens {
+            let (ids, trained) = self.tokenizer.encode_spans(&script.text, &script.trained, true)?;
+            return Ok(Sequence { ids, trained });
+        }
+        self.written(&script)
+    }
+
+    /// What a model is given to answer an example: all but the last answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode`].
+    pub fn prompt(&self, example: &Example) -> Result<Vec<u32>, DataError> {
+        self.check_letters(example.question())?;
+        let script = self.template.prompt_script(example.question(), self.tokenizer);
+        let script = script.map_err(|problem| self.template.fault(problem))?;
+        if script.finds_tokens {
+            return self.tokenizer.encode_special(&script.text);
+        }
+        Ok(self.written(&script)?.ids)
     }
 
     /// The ids of a text.
@@ -46,11 +65,83 @@ impl Encoder<'_> {
         if self.special_tokens { self.tokenizer.encode_special(text) } else { self.tokenizer.encode(text) }
     }
 
+    /// Encodes a text whose template says which tokens are its own.
+    fn written(&self, script: &Script) -> Result<Sequence, DataError> {
+        let mut ids = Vec::new();
+        // The places of the answers' borders, as far as they are passed.
+        let mut starts = Vec::with_capacity(script.trained.len());
+        let mut ends = Vec::with_capacity(script.trained.len());
+        let mut done = 0;
+        let tokens = script.tokens.iter().map(|(range, id)| (range.clone(), Some(*id)));
+        for (token, id) in tokens.chain([(script.text.len()..script.text.len(), None)]) {
+            let text = &script.text[done..token.start];
+            let within = |at: &usize| *at < token.start || id.is_none();
+            let borders: Vec<usize> = script.trained[starts.len()..]
+                .iter()
+                .map(|range| range.start)
+                .take_while(within)
+                .map(|at| at - done)
+                .collect();
+            // Ends that are no token's: what ends an answer is letters there.
+            let spans: Vec<Range<usize>> = script.trained[ends.len()..]
+                .iter()
+                .take_while(|range| range.end <= token.start)
+                .map(|range| range.start.max(done) - done..range.end - done)
+                .collect();
+            let before = ids.len();
+            if spans.iter().any(|span| !span.is_empty()) {
+                let (_, places) = self.tokenizer.encode_spans(text, &spans, self.special_tokens)?;
+                ends.extend(places.iter().map(|place| before + place.end));
+            } else {
+                ends.extend(spans.iter().map(|_| before));
+            }
+            if borders.iter().any(|&at| at > 0) {
+                let (own, places) = self.tokenizer.encode_prompts(text, &borders, self.special_tokens)?;
+                starts.extend(places.iter().map(|place| before + place));
+                ids.extend(own);
+            } else {
+                starts.extend(borders.iter().map(|_| before));
+                ids.extend(self.ids(text)?);
+            }
+            if let Some(id) = id {
+                // An answer that begins or ends with this token.
+                while script.trained.get(starts.len()).is_some_and(|range| range.start <= token.start) {
+                    starts.push(ids.len());
+                }
+                ids.push(id);
+                while script.trained.get(ends.len()).is_some_and(|range| range.end <= token.end) {
+                    ends.push(ids.len());
+                }
+            }
+            done = token.end;
+        }
+        let trained = starts.into_iter().zip(ends).map(|(start, end)| start..end).collect();
+        Ok(Sequence { ids, trained })
+    }
+
+    /// Refuses text that reads like a token where it could not be told from the template's own tokens.
+    fn check_letters(&self, messages: &[Message]) -> Result<(), DataError> {
+        if self.special_tokens || !self.template.finds_tokens() {
+            return Ok(());
+        }
+        let literal = |message: &Message| {
+            let texts = [&message.content, &message.input];
+            texts.into_iter().find_map(|text| self.tokenizer.literal_added(text).map(|token| token.content.clone()))
+        };
+        match messages.iter().find_map(literal) {
+            Some(token) => Err(self.template.fault(format!(
+                "a message holds the letters '{token}', which a Jinja template turns into that token; remove them, or ask \
+                 for it with --special-tokens"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Encodes many examples in parallel, in order; `progress` is called after each with 1.
     ///
     /// # Errors
     ///
-    /// As [`Tokenizer::encode`].
+    /// As [`Encoder::encode`].
     pub fn encode_all(&self, examples: &[Example], progress: impl Fn(u64) + Sync) -> Result<Vec<Sequence>, DataError> {
         examples
             .par_iter()
@@ -77,22 +168,22 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// What is wrong with an example whose prompt leaves no room, or none.
-    fn fault(&self, sequence: &Sequence) -> Option<String> {
+    /// What is wrong with an example whose prompt of so many tokens leaves no room, or none.
+    #[must_use]
+    pub fn fault(&self, prompt: usize) -> Option<String> {
         let masked = self.mask_instructions && !self.prompts_only;
         let longest = if masked { self.max_length } else { self.context };
-        let tokens = sequence.prompt_length();
-        (tokens >= longest).then(|| {
+        (prompt >= longest).then(|| {
             let limit = self.limit(longest);
-            format!("the prompt alone is {tokens} tokens long and {limit}; shorten it")
+            format!("the prompt alone is {prompt} tokens long and {limit}; shorten it")
         })
     }
 
-    /// What is wrong with an example that loses its end, or none.
-    fn cut(&self, sequence: &Sequence) -> Option<String> {
-        let tokens = sequence.inputs().len();
-        (tokens > self.max_length && !self.prompts_only)
-            .then(|| format!("it is {tokens} tokens long and {}", self.limit(self.max_length)))
+    /// What is wrong with an example that loses its end, because it has so many inputs; or none.
+    #[must_use]
+    pub fn cut(&self, inputs: usize) -> Option<String> {
+        (inputs > self.max_length && !self.prompts_only)
+            .then(|| format!("it is {inputs} tokens long and {}", self.limit(self.max_length)))
     }
 
     /// The limit, by the name of what set it.
@@ -135,79 +226,5 @@ impl FromStr for TooLong {
         [Self::Cut, Self::Skip, Self::Refuse].into_iter().find(|choice| choice.to_string() == name).ok_or_else(|| {
             DataError::UnknownName { what: "choice", given: name.to_owned(), known: "cut, skip, refuse" }
         })
-    }
-}
-
-/// An example that cannot be trained on as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// Its place among the examples.
-    pub place: usize,
-    /// What is wrong with it.
-    pub problem: String,
-    /// Whether it is too long, rather than wrong in its text.
-    pub too_long: bool,
-}
-
-/// Finds the examples that cannot be trained on: text that reads like an added token (unless `encoder` makes it one),
-/// prompts without room for an answer, and unless they may be cut, whatever is too long. `encoded` are the ids of
-/// `examples`, in order.
-#[must_use]
-pub fn unfit(
-    examples: &[Example],
-    encoded: &[Sequence],
-    encoder: &Encoder<'_>,
-    lengths: Lengths,
-    too_long: TooLong,
-) -> Vec<Unfit> {
-    let literal = |example: &Example| {
-        let texts = [("instruction", &example.instruction), ("input", &example.input), ("output", &example.output)];
-        let used = if lengths.prompts_only { &texts[..2] } else { &texts };
-        let found = used.iter().find_map(|(key, text)| Some((key, encoder.tokenizer.literal_added(text)?)));
-        found.filter(|_| !encoder.special_tokens).map(|(key, token)| {
-            format!(
-                "'{key}' contains the literal text '{0}', which would be taken for ordinary letters and not for the \
-                 token {0}; remove it, or take it for the token with --special-tokens",
-                token.content
-            )
-        })
-    };
-    let of = |(place, (example, encoded)): (usize, (&Example, &Sequence))| {
-        let length = || {
-            let cut = || lengths.cut(encoded).filter(|_| too_long != TooLong::Cut);
-            lengths.fault(encoded).or_else(cut).map(|problem| (problem, true))
-        };
-        let (problem, too_long) = literal(example).map(|problem| (problem, false)).or_else(length)?;
-        Some(Unfit { place, problem, too_long })
-    };
-    examples.iter().zip(encoded).enumerate().filter_map(of).collect()
-}
-
-/// What [`preflight`] found out about a dataset: nothing here stops a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Preflight {
-    /// Longest example in tokens.
-    pub longest: usize,
-    /// Training examples of which the cut to the longest allowed length leaves no token of the response.
-    pub without_response: usize,
-    /// Places of test and validation examples whose instruction and input occur in the training
-    /// part.
-    pub leaks: Vec<usize>,
-}
-
-/// Looks at examples that can be trained on. `encoded` are their ids, in order, of which `max_length` are kept.
-#[must_use]
-pub fn preflight(examples: &[Example], encoded: &[Sequence], split: &Split, max_length: usize) -> Preflight {
-    let question = |place: usize| {
-        let Example { instruction, input, .. } = &examples[place];
-        (instruction.as_str(), input.as_str())
-    };
-    let trained: HashSet<_> = split.train.clone().map(question).collect();
-    let held_out = split.test.clone().chain(split.val.clone());
-    Preflight {
-        longest: encoded.iter().map(|sequence| sequence.inputs().len()).max().unwrap_or(0),
-        // The last target kept is at position `max_length`.
-        without_response: encoded[split.train.clone()].iter().filter(|one| one.prompt_length() > max_length).count(),
-        leaks: held_out.filter(|&place| trained.contains(&question(place))).collect(),
     }
 }

@@ -168,6 +168,39 @@ pub enum DataError {
         /// What was given.
         given: String,
     },
+    /// A template that cannot be used, or does not take a conversation.
+    #[error("the template {name}: {problem}")]
+    Template {
+        /// Its name or file.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Keys that a user names, and that cannot be used.
+    #[error(
+        "'{given}' says not which key holds what: {problem}; known are instruction, input, output, system, or messages alone, \
+         or text alone, each as NAME=KEY with commas between"
+    )]
+    Fields {
+        /// What was given.
+        given: String,
+        /// What about it.
+        problem: String,
+    },
+    /// Data that changed while they were in use.
+    #[error("{origin} is not what it was when it was read first; begin again with data that stay as they are")]
+    Changed {
+        /// The file or name of the data.
+        origin: String,
+    },
+    /// A folder of the token cache that cannot be used.
+    #[error("the token cache {path} is damaged: {problem}; remove that folder, and it is made anew")]
+    TokenCache {
+        /// The folder.
+        path: PathBuf,
+        /// What about it.
+        problem: String,
+    },
     /// Every training example is cut before its response.
     #[error(
         "{origin}: --max-length {max_length} cuts every training example before its response, so that there is nothing to \
@@ -207,10 +240,10 @@ fn entries(origin: &str, bad: &[BadEntry], total: usize, remedy: Option<&str>) -
         }
     };
     if let [entry] = bad {
-        return format!("{origin}, {}: {}; {}", entry.place(), entry.problem, advice("that entry", "it"));
+        return format!("{origin}, {}: {}; {}", entry.place, entry.problem, advice("that entry", "it"));
     }
     let list: Vec<String> =
-        bad.iter().take(LISTED).map(|entry| format!("{}: {}", entry.place(), entry.problem)).collect();
+        bad.iter().take(LISTED).map(|entry| format!("{}: {}", entry.place, entry.problem)).collect();
     let more = match bad.len().saturating_sub(LISTED) {
         0 => String::new(),
         more => format!("; and {more} more"),

@@ -12,29 +12,36 @@
 //!    PyTorch's `DataLoader` order bit by bit.
 
 mod collate;
+mod corpus;
 mod dataset;
 mod duplicates;
 mod encode;
 mod error;
+mod example;
 mod loader;
+mod message;
 mod order;
-mod prompt;
-mod sequence;
 mod records;
+mod sequence;
+mod shape;
 mod split;
 mod stored;
+mod template;
 mod tokenizer;
 
 pub use collate::{Batch, Collator, Rectangle, Row};
-pub use dataset::{BadEntry, Dataset, Example, ReadOptions};
-pub use encode::{Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
+pub use corpus::{Corpus, CorpusOptions};
+pub use dataset::{Dataset, ReadOptions};
 pub use duplicates::{Digest, DuplicateError, MinHash, NearDuplicate, NearDuplicates, Seen};
-pub use encode::{EncodedExample, Encoder, Lengths, Preflight, TooLong, Unfit, preflight, unfit};
+pub use encode::{Encoder, Lengths, TooLong};
 pub use error::DataError;
+pub use example::{BadEntry, Example};
 pub use loader::{BatchIter, Loader};
+pub use message::{Message, Role};
 pub use order::{Mt19937, Order, OrderStream};
-pub use prompt::PromptStyle;
-pub use sequence::{IGNORE_INDEX, Sequence, Sequences};
 pub use records::{Entry, Place, Record, Records};
+pub use sequence::{IGNORE_INDEX, Sequence, Sequences};
+pub use shape::Shape;
 pub use split::{Fractions, Part, Split};
+pub use template::{Template, Turns};
 pub use tokenizer::{Added, END_OF_TEXT, END_OF_TEXT_ID, Tokenizer, VOCAB_SIZE};

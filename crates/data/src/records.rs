@@ -25,6 +25,7 @@ use std::{
     },
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -44,7 +45,7 @@ pub struct Record {
 }
 
 /// Where a record stands. Shown as `entry 3`, `entry 3 (line 4)`, and of several files `part-2.jsonl, entry 3`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Place {
     /// The file, where there are several.
     pub file: Option<Arc<str>>,

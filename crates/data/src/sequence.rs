@@ -1,8 +1,8 @@
 //! Token ids with the parts of them that are learnt, and many of these in one array.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, io, ops::Range, path::Path};
 
-use crate::stored::Array;
+use crate::stored::{Array, Growing};
 
 /// A target of a position that carries no loss, as in PyTorch's `cross_entropy`.
 pub const IGNORE_INDEX: i64 = -100;
@@ -53,58 +53,113 @@ impl Sequence {
 }
 
 /// Many [`Sequence`]s in a few arrays: 2 bytes a token where every id is below 65,536, else 4; and 24 bytes for each
-/// sequence with one response.
+/// sequence with one answer.
 #[derive(Debug, Default)]
 pub struct Sequences {
-    pub(crate) ids: Ids,
+    ids: Ids<Array<u16>, Array<u32>>,
     /// Where each sequence ends in `ids`.
-    pub(crate) ends: Array<u64>,
+    ends: Array<u64>,
     /// The trained ranges of all, start and end within their sequences, one after the other.
-    pub(crate) spans: Array<u32>,
+    spans: Array<u32>,
     /// Where the ranges of each sequence end in `spans`.
-    pub(crate) span_ends: Array<u64>,
+    span_ends: Array<u64>,
 }
 
 /// Token ids in the smallest type that holds the vocabulary.
 #[derive(Debug)]
-pub(crate) enum Ids {
-    Small(Array<u16>),
-    Large(Array<u32>),
+enum Ids<S, L> {
+    Small(S),
+    Large(L),
 }
 
-impl Default for Ids {
+impl Default for Ids<Array<u16>, Array<u32>> {
     fn default() -> Self {
         Self::Small(Array::default())
     }
 }
 
-impl Sequences {
-    /// None yet, of a vocabulary of this size.
-    #[must_use]
-    pub fn new(vocab_size: usize) -> Self {
-        let ids = if vocab_size <= 1 << 16 { Ids::Small(Array::default()) } else { Ids::Large(Array::default()) };
-        Self { ids, ..Self::default() }
+/// [`Sequences`] that are being collected, in memory or in the files of a folder.
+pub(crate) struct SequencesWriter {
+    ids: Ids<Growing<u16>, Growing<u32>>,
+    ends: Growing<u64>,
+    spans: Growing<u32>,
+    span_ends: Growing<u64>,
+    count: usize,
+    tokens: u64,
+    numbers: u64,
+}
+
+/// The files of sequences in a folder.
+const FILES: [&str; 4] = ["ids", "ends", "spans", "span-ends"];
+
+/// Whether every id of a vocabulary fits into 16 bits.
+fn is_small(vocab_size: usize) -> bool {
+    vocab_size <= 1 << 16
+}
+
+impl SequencesWriter {
+    /// None yet, of a vocabulary of this size; in `folder`, or in memory without one.
+    pub fn new(vocab_size: usize, folder: Option<&Path>) -> io::Result<Self> {
+        let [ids, ends, spans, span_ends] = FILES;
+        let ids = if is_small(vocab_size) {
+            Ids::Small(Growing::new(folder, ids)?)
+        } else {
+            Ids::Large(Growing::new(folder, ids)?)
+        };
+        let (ends, spans) = (Growing::new(folder, ends)?, Growing::new(folder, spans)?);
+        Ok(Self { ids, ends, spans, span_ends: Growing::new(folder, span_ends)?, count: 0, tokens: 0, numbers: 0 })
     }
 
     /// Adds one.
     ///
     /// # Panics
     ///
-    /// If an id is outside the vocabulary, or the sequences were read from a file.
-    pub fn push(&mut self, sequence: &Sequence) {
+    /// If an id is outside the vocabulary.
+    pub fn push(&mut self, sequence: &Sequence) -> io::Result<()> {
         match &mut self.ids {
-            Ids::Small(ids) => ids.vec().extend(sequence.ids.iter().map(|&id| {
+            Ids::Small(ids) => ids.extend(sequence.ids.iter().map(|&id| {
                 let Ok(id) = u16::try_from(id) else { panic!("the id {id} in a vocabulary of 65536") };
                 id
-            })),
-            Ids::Large(ids) => ids.vec().extend_from_slice(&sequence.ids),
+            }))?,
+            Ids::Large(ids) => ids.extend(sequence.ids.iter().copied())?,
         }
-        let tokens = self.tokens() as u64;
-        self.ends.vec().push(tokens);
-        let spans = self.spans.vec();
-        spans.extend(sequence.trained.iter().flat_map(|range| [place(range.start), place(range.end)]));
-        let end = spans.len() as u64;
-        self.span_ends.vec().push(end);
+        self.count += 1;
+        self.tokens += sequence.ids.len() as u64;
+        self.ends.extend([self.tokens])?;
+        self.spans.extend(sequence.trained.iter().flat_map(|range| [place(range.start), place(range.end)]))?;
+        self.numbers += 2 * sequence.trained.len() as u64;
+        self.span_ends.extend([self.numbers])
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The sequences; none once their files are safe on the disk, from where [`Sequences::map`] has them.
+    pub fn finish(self) -> io::Result<Sequences> {
+        let ids = match self.ids {
+            Ids::Small(ids) => Ids::Small(ids.finish()?),
+            Ids::Large(ids) => Ids::Large(ids.finish()?),
+        };
+        let (ends, spans) = (self.ends.finish()?, self.spans.finish()?);
+        Ok(Sequences { ids, ends, spans, span_ends: self.span_ends.finish()? })
+    }
+}
+
+impl Sequences {
+    /// Those that were written to the files of a folder.
+    pub(crate) fn map(folder: &Path, vocab_size: usize) -> io::Result<Self> {
+        let [ids, ends, spans, span_ends] = FILES.map(|name| folder.join(name));
+        let ids = if is_small(vocab_size) { Ids::Small(Array::map(&ids)?) } else { Ids::Large(Array::map(&ids)?) };
+        let all =
+            Self { ids, ends: Array::map(&ends)?, spans: Array::map(&spans)?, span_ends: Array::map(&span_ends)? };
+        let rising = |ends: &[u64], last: usize| ends.is_sorted() && ends.last().copied().unwrap_or(0) == last as u64;
+        let whole = rising(&all.ends, all.tokens()) && rising(&all.span_ends, all.spans.len());
+        if !whole || all.ends.len() != all.span_ends.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its files do not belong together"));
+        }
+        Ok(all)
     }
 
     /// How many there are.
@@ -177,10 +232,14 @@ impl Sequences {
 
 impl<'a> FromIterator<&'a Sequence> for Sequences {
     fn from_iter<I: IntoIterator<Item = &'a Sequence>>(sequences: I) -> Self {
-        let mut all = Self::new(usize::MAX);
-        for sequence in sequences {
-            all.push(sequence);
-        }
+        let collect = || {
+            let mut all = SequencesWriter::new(usize::MAX, None)?;
+            for sequence in sequences {
+                all.push(sequence)?;
+            }
+            all.finish()
+        };
+        let Ok(all) = collect() else { unreachable!("memory takes all that is written") };
         all
     }
 }
@@ -218,10 +277,18 @@ mod tests {
     #[test]
     fn sequences_come_back_from_their_arrays() {
         for vocab_size in [1 << 16, (1 << 16) + 1] {
-            let mut all = Sequences::new(vocab_size);
-            some().iter().for_each(|sequence| all.push(sequence));
-            assert_eq!((all.len(), all.tokens(), all.length(1), all.prompt_length(0)), (3, 7, 0, 1));
-            assert_eq!(std::array::from_fn(|index| all.get(index)), some());
+            let folder = tempfile::tempdir().unwrap();
+            for folder in [None, Some(folder.path())] {
+                let mut writer = SequencesWriter::new(vocab_size, folder).unwrap();
+                some().iter().for_each(|sequence| writer.push(sequence).unwrap());
+                assert_eq!(writer.len(), 3);
+                let all = writer.finish().unwrap();
+                let all = folder.map_or(all, |folder| Sequences::map(folder, vocab_size).unwrap());
+                assert_eq!((all.len(), all.tokens(), all.length(1), all.prompt_length(0)), (3, 7, 0, 1));
+                assert_eq!(std::array::from_fn(|index| all.get(index)), some());
+            }
+            std::fs::write(folder.path().join("ends"), 3_u64.to_ne_bytes()).unwrap();
+            assert!(Sequences::map(folder.path(), vocab_size).is_err());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Fractions, Order, PromptStyle, TooLong};
+use gptune_data::{Fractions, Order, Template, TooLong};
 
 use gptune_weights::open_if_gguf;
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,9 @@ pub const STYLE_KEY: &str = "gptune_prompt_style";
 /// What is known of a model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// How instructions become text, if the model was trained on some.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prompt_style: Option<PromptStyle>,
+    /// How conversations become texts, if the model was trained on some.
+    #[serde(rename = "prompt_style", skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
     /// Whether text that reads like a special token became that token then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub special_tokens: bool,
@@ -55,6 +55,9 @@ pub struct Training {
     pub test_data: String,
     /// Of the data's bytes, with the name of the method before it.
     pub fingerprint: String,
+    /// As in the settings.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fields: String,
     /// As in the settings.
     #[serde(default)]
     pub split: Fractions,
@@ -96,6 +99,7 @@ impl Training {
             val_data: source.val_data,
             test_data: source.test_data,
             fingerprint: fingerprint.to_owned(),
+            fields: source.fields,
             split: data.split,
             split_seed: data.split_seed,
             skip_bad: data.skip_bad,
@@ -126,10 +130,13 @@ impl About {
     /// If a file is damaged, or two of them name different styles.
     pub fn read(path: &Path) -> Result<Self> {
         if let Some(file) = open_if_gguf(path)? {
-            let style = file.prompt_style().map(|style| style.parse()).transpose();
-            let prompt_style = style.with_context(|| format!("{}, key gptune.prompt_style", path.display()))?;
+            let named = file.prompt_style().map(|name| match file.template() {
+                Some(text) => Template::parse(&name, &text),
+                None => name.parse(),
+            });
+            let template = named.transpose().with_context(|| format!("{}, key gptune.prompt_style", path.display()))?;
             let chat_template = file.chat_template();
-            return Ok(Self { prompt_style, special_tokens: file.special_tokens(), training: None, chat_template });
+            return Ok(Self { template, special_tokens: file.special_tokens(), training: None, chat_template });
         }
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let own = if path.is_dir() { folder.join(FILE) } else { beside(path) };
@@ -152,11 +159,21 @@ impl About {
         let template = config.get("chat_template").and_then(Value::as_str);
         about.chat_template = about.chat_template.or_else(|| template.map(str::to_owned));
         let Some(named) = config.get(STYLE_KEY).and_then(Value::as_str) else { return Ok(about) };
-        let style = named.parse().with_context(|| format!("{}, key {STYLE_KEY}", tokenizer.display()))?;
-        if about.prompt_style.is_some_and(|own| own != style) {
-            bail!("{} and {} name different prompt styles; make them say the same", own.display(), tokenizer.display());
+        match &about.template {
+            Some(own) if own.name() == named => {}
+            Some(_) => {
+                bail!("{} and {} name different templates; make them say the same", own.display(), tokenizer.display());
+            }
+            None => {
+                let template = Template::named(named).with_context(|| {
+                    format!(
+                        "{}, key {STYLE_KEY}: the text of the template {named} is in no {FILE} beside it; put that there",
+                        tokenizer.display()
+                    )
+                })?;
+                about.template = Some(template);
+            }
         }
-        about.prompt_style = Some(style);
         Ok(about)
     }
 
@@ -173,20 +190,34 @@ impl About {
     /// Whether there is nothing to remember.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.prompt_style.is_none() && !self.special_tokens && self.training.is_none()
+        self.template.is_none() && !self.special_tokens && self.training.is_none()
     }
 
     /// A chat template that is none of gptune's styles.
     #[must_use]
     pub fn foreign_template(&self) -> Option<&str> {
-        let own = |template: &&str| PromptStyle::ALL.iter().all(|style| style.chat_template() != *template);
-        self.chat_template.as_deref().filter(|_| self.prompt_style.is_none()).filter(own)
+        let foreign = |text: &&str| {
+            Template::NAMES.iter().filter_map(|name| Template::named(name)).all(|known| known.chat_template() != *text)
+        };
+        self.chat_template.as_deref().filter(|_| self.template.is_none()).filter(foreign)
     }
 
-    /// The style to use: what the user says, else the model's, else the book's.
+    /// The template of a name or a file; the model's own goes before others of its name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it is not one.
+    pub fn template(&self, given: &str) -> Result<Template> {
+        match &self.template {
+            Some(own) if own.name() == given => Ok(own.clone()),
+            _ => Ok(Template::find(given)?),
+        }
+    }
+
+    /// The template to use where the user names none: the model's, else the book's.
     #[must_use]
-    pub fn style(&self, given: Option<PromptStyle>) -> PromptStyle {
-        given.or(self.prompt_style).unwrap_or_default()
+    pub fn own_template(&self) -> Template {
+        self.template.clone().unwrap_or_default()
     }
 }
 
@@ -215,11 +246,11 @@ mod tests {
         assert_eq!(About::read(folder.path()).unwrap(), About::default());
         let tokenizer = folder.path().join("tokenizer_config.json");
         std::fs::write(&tokenizer, r#"{"gptune_prompt_style": "phi3"}"#).unwrap();
-        assert_eq!(About::read(folder.path()).unwrap().style(None), PromptStyle::Phi3);
-        let about = About { prompt_style: Some(PromptStyle::Alpaca), ..About::default() };
+        assert_eq!(About::read(folder.path()).unwrap().own_template().name(), "phi3");
+        let about = About { template: Template::named("alpaca"), ..About::default() };
         about.write(&folder.path().join(FILE)).unwrap();
         let error = About::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("gptune.json") && error.contains("different prompt styles"), "{error}");
+        assert!(error.contains("gptune.json") && error.contains("different templates"), "{error}");
         std::fs::remove_file(&tokenizer).unwrap();
         assert_eq!(About::read(folder.path()).unwrap(), about);
     }

@@ -1,9 +1,9 @@
 //! Every value of a run, in parts for those who take them and as one flat file for people.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use gptune_data::Fractions;
+use gptune_data::{CorpusOptions, Fractions};
 use gptune_train::{DataConfig, LoopConfig, OptimConfig};
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -26,6 +26,14 @@ pub struct SourceConfig {
     pub val_data: String,
     /// A file of test data, beside `train_data`; empty for none.
     pub test_data: String,
+    /// Which keys of a record hold what, as `instruction=question,output=answer`; empty for what the data show.
+    pub fields: String,
+    /// The folder in which token ids are kept; empty for none.
+    pub token_cache: String,
+    /// How conversations become texts: the name of a template, or its file.
+    pub prompt_style: String,
+    /// Tokens that are added to the model's tokenizer.
+    pub add_tokens: Vec<String>,
     /// The device to train on.
     pub device: String,
 }
@@ -39,6 +47,10 @@ impl Default for SourceConfig {
             train_data: String::new(),
             val_data: String::new(),
             test_data: String::new(),
+            fields: String::new(),
+            token_cache: String::new(),
+            prompt_style: "book".to_owned(),
+            add_tokens: Vec::new(),
             device: "auto".to_owned(),
         }
     }
@@ -82,6 +94,19 @@ pub struct RunConfig {
     /// What is left.
     #[serde(flatten)]
     pub output: OutputConfig,
+}
+
+impl SourceConfig {
+    /// How records are read.
+    ///
+    /// # Errors
+    ///
+    /// If `fields` cannot be used.
+    pub fn reading(&self) -> Result<CorpusOptions> {
+        let shape = if self.fields.is_empty() { None } else { Some(self.fields.parse()?) };
+        let cache = (!self.token_cache.is_empty()).then(|| PathBuf::from(&self.token_cache));
+        Ok(CorpusOptions { shape, cache, ..CorpusOptions::default() })
+    }
 }
 
 impl RunConfig {
@@ -176,6 +201,7 @@ impl RunConfig {
                 "the setting '{line}' cannot be used: it could not be read back from the run's file; give a smaller number"
             );
         }
+        self.source.reading()?;
         self.data.validate()?;
         self.optim.validate()?;
         self.run.validate()?;

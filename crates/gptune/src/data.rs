@@ -1,9 +1,9 @@
 //! Names of data.
 
-use std::{borrow::Cow, path::Path};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use gptune_data::{DataError, Dataset, ReadOptions};
+use gptune_data::Records;
 use gptune_train::Source;
 use sha2::{Digest, Sha256};
 
@@ -15,23 +15,20 @@ pub fn remote_data(data: &str) -> Option<Remote> {
     Remote::data(data, None).filter(|_| !Path::new(data).exists())
 }
 
-/// The data of a run, with their fingerprint. Entries that cannot be read are in them too, for
-/// [`Prepared`](gptune_train::Prepared) to refuse with whatever else cannot be used.
+/// The data of a run, with their fingerprint, which says whether they are what they were.
 ///
 /// # Errors
 ///
-/// If there are none, or they are damaged.
-pub fn open(config: &SourceConfig, questions: bool, voice: &dyn Voice) -> Result<(Source, String)> {
-    let options = ReadOptions { skip_bad: true, questions };
+/// If there are none, or they cannot be read.
+pub fn open(config: &SourceConfig, voice: &dyn Voice) -> Result<(Source, String)> {
     let mut digests = Vec::new();
-    let mut open = |data: &str| -> Result<Option<Dataset>> {
+    let mut open = |data: &str| -> Result<Option<Records>> {
         if data.is_empty() {
             return Ok(None);
         }
-        let bytes = bytes_of(data, voice)?;
-        digests.push(Sha256::digest(&bytes));
-        let origin = if data == "sample" { "the built-in sample data".to_owned() } else { place(data, voice)? };
-        Ok(Some(Dataset::parse_with(&origin, &bytes, options)?))
+        let records = records(data, voice)?;
+        digests.push(records.digest()?);
+        Ok(Some(records))
     };
     let parts = parts(config).map(&mut open);
     let [train, test, val] = parts;
@@ -43,13 +40,13 @@ pub fn open(config: &SourceConfig, questions: bool, voice: &dyn Voice) -> Result
     Ok((source, digest_of(&digests)))
 }
 
-/// The fingerprint that a file or name of data alone has.
+/// The fingerprint that data alone have.
 ///
 /// # Errors
 ///
-/// If it cannot be read.
+/// If they cannot be read.
 pub fn fingerprint_of(data: &str, voice: &dyn Voice) -> Result<String> {
-    Ok(digest_of(&[Sha256::digest(bytes_of(data, voice)?)]))
+    Ok(digest_of(&[records(data, voice)?.digest()?]))
 }
 
 /// What is trained on, answered and validated with; the whole of the data stands first.
@@ -76,27 +73,23 @@ pub fn fingerprint(digest: &[u8]) -> String {
     digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The file that a name stands for.
-fn place(data: &str, voice: &dyn Voice) -> Result<String> {
-    match remote_data(data) {
-        Some(remote) => Ok(here_or_fetched(&remote, data, voice)?.display().to_string()),
-        None => Ok(data.to_owned()),
-    }
-}
-
-/// Reads what a name or file stands for, after a download if it is not on this machine.
-fn bytes_of(data: &str, voice: &dyn Voice) -> Result<Cow<'static, [u8]>> {
+/// The records of what a name, a file, a folder or a pattern stands for, after a download if it is not on this machine.
+///
+/// # Errors
+///
+/// If there is no such thing, or it cannot be read.
+pub fn records(data: &str, voice: &dyn Voice) -> Result<Records> {
     if data == "sample" {
-        return Ok(assets::SAMPLE_DATA.into());
+        return Ok(Records::of_bytes("the built-in sample data", assets::SAMPLE_DATA.into()));
+    }
+    if let Some(remote) = remote_data(data) {
+        return Ok(Records::open(&here_or_fetched(&remote, data, voice)?.display().to_string())?);
     }
     // Not built in, because its licence is not this project's.
-    if remote_data(data).is_none() && !Path::new(data).exists() && !data.contains(['/', '\\', '.']) {
+    if data != "-" && !Path::new(data).exists() && !data.contains(['/', '\\', '.', '*', '?', '[']) {
         bail!("unknown data '{data}': there is no such file, and the known names are sample, book, alpaca");
     }
-    let path = place(data, voice)?;
-    let path = Path::new(&path);
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    Ok(bytes.into())
+    Ok(Records::open(data)?)
 }
 
 /// The flags that name a run's data.

@@ -57,13 +57,13 @@ pub fn write_folder(
     precision: Precision,
 ) -> Result<()> {
     save_model(model, config, folder, SaveOptions { precision, special, ..SaveOptions::default() })?;
-    let style = about.style(None);
+    let template = about.own_template();
     let mut extra = vec![
-        ("chat_template", about.foreign_template().map_or_else(|| style.chat_template(), str::to_owned).into()),
+        ("chat_template", about.foreign_template().map_or_else(|| template.chat_template(), str::to_owned).into()),
         ("model_max_length", Value::from(config.n_positions)),
     ];
-    if let Some(style) = about.prompt_style {
-        extra.push((STYLE_KEY, Value::from(style.to_string())));
+    if let Some(template) = &about.template {
+        extra.push((STYLE_KEY, Value::from(template.name())));
     }
     let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>();
     tokenizer.save(folder, extra)?;

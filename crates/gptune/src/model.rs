@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gptune_data::{Added, PromptStyle, Tokenizer};
+use gptune_data::{Added, Template, Tokenizer};
 use gptune_fetch::GPT2_NAMES;
 use gptune_weights::{ModelFolder, SpecialTokens, open_if_gguf};
 
@@ -50,16 +50,23 @@ impl Opened {
         (folder, Rest { tokenizer, special, about })
     }
 
-    /// How instructions become text: as the user says, else as the model was trained, else as the book has it.
-    pub fn style(&self, given: Option<PromptStyle>, voice: &dyn Voice) -> PromptStyle {
-        let style = self.about.style(given);
-        if given.is_none() && self.about.foreign_template().is_some() {
-            voice.note(&format!(
-                "Note: the model has a chat template of its own, which is not used here; prompts are in the style {style}, \
-                 --prompt-style chooses another"
-            ));
-        }
-        style
+    /// How conversations become texts: as the user says, else as the model was trained, else as the book has it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such template.
+    pub fn template(&self, given: Option<&str>, voice: &dyn Voice) -> Result<Template> {
+        let Some(given) = given else {
+            let template = self.about.own_template();
+            if self.about.foreign_template().is_some() {
+                voice.note(&format!(
+                    "Note: the model has a chat template of its own, which is not used here; prompts are in the template \
+                     {template}, --template chooses another"
+                ));
+            }
+            return Ok(template);
+        };
+        self.about.template(given)
     }
 
     /// The run folder that the model lies in.
@@ -73,6 +80,36 @@ impl Opened {
         let training = self.about.training.as_ref();
         training.map_or_else(|| anchored(model), |training| training.base.clone())
     }
+}
+
+/// A tokenizer with tokens that are added to it, and answers that end as a template ends them: with a token of its own,
+/// where the tokenizer has that.
+///
+/// # Errors
+///
+/// If a token cannot be added.
+pub fn fitted(
+    tokenizer: Tokenizer,
+    add_tokens: &[String],
+    template: &Template,
+    voice: &dyn Voice,
+) -> Result<Tokenizer> {
+    let tokenizer = if add_tokens.is_empty() { tokenizer } else { tokenizer.with_added(add_tokens)? };
+    let id = |name: &str| tokenizer.added().iter().find(|token| token.content == name).map(|token| token.id);
+    let missing: Vec<&str> = template.tokens().iter().map(String::as_str).filter(|name| id(name).is_none()).collect();
+    if !missing.is_empty() {
+        voice.note(&format!(
+            "Note: the tokenizer has no token for {} of the template {template}, which are ordinary letters then; \
+             --add-tokens '{}' makes them tokens",
+            missing.join(" and "),
+            missing.join(",")
+        ));
+    }
+    let end = template.end().and_then(id);
+    Ok(match end {
+        Some(end) => tokenizer.ending_with(Some(end))?.0,
+        None => tokenizer,
+    })
 }
 
 /// Opens the model that a name, folder or file stands for, after a download if it is not on this machine. What a user

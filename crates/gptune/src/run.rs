@@ -13,10 +13,10 @@ use std::{
 
 use anyhow::{Result, bail};
 use burn::module::Module;
-use gptune_data::{Example, Part, Tokenizer};
-use gptune_model::Gpt2;
+use gptune_data::{Example, Part, Template, Tokenizer};
+use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Best, Checkpoint, Event, RunFolder, read_events};
-use gptune_train::{Ending, ModelInput, Prepared, Respondent, Source, Trainer};
+use gptune_train::{Ending, ModelInput, Prepared, Respondent, Trainer};
 use serde::{Deserialize, Serialize};
 
 pub use self::notes::tell_left_out;
@@ -134,7 +134,7 @@ impl Trained {
     ///
     /// If the instruction is longer than the model takes.
     pub fn ask(&self, instruction: &str) -> Result<String> {
-        let respondent = respondent(&self.config, &self.model, &self.tokenizer);
+        let respondent = respondent(&self.config, &self.model, &self.tokenizer, self.data.template());
         Ok(answers::ask(&respondent, instruction, "")?.text)
     }
 }
@@ -199,15 +199,17 @@ impl Run {
         }
         let chosen = device::resolve(&self.config.source.device)?;
         self.config.source.device.clone_from(&chosen.name);
-        let (opened, base) = self.open(voice)?;
-        Plan { run: self, base, chosen }.carry_out(opened, voice, stop)
+        let (opened, base, template) = self.open(voice)?;
+        Plan { run: self, base, template, chosen }.carry_out(opened, voice, stop)
     }
 
     /// The model to go on from, and the one that the first of all trainings started from.
-    fn open(&mut self, voice: &dyn Voice) -> Result<(Opened, String)> {
+    /// And how conversations become texts.
+    fn open(&mut self, voice: &dyn Voice) -> Result<(Opened, String, Template)> {
         if let Beginning::Resumed(run, _, remembered) = &self.beginning {
             let opened = resume::open_model(run.path(), voice)?;
-            return Ok((opened, remembered.base.clone()));
+            let template = opened.about.own_template();
+            return Ok((opened, remembered.base.clone(), template));
         }
         let opened = model::open_model(&self.config.source.model, voice)?;
         let base = opened.base(&self.config.source.model);
@@ -217,7 +219,8 @@ impl Run {
             self.config.data.max_length = self.config.data.max_length.min(context);
             anchor(&mut self.config);
         }
-        Ok((opened, base))
+        let template = opened.about.template(&self.config.source.prompt_style)?;
+        Ok((opened, base, template))
     }
 }
 
@@ -225,12 +228,13 @@ impl Run {
 struct Plan {
     run: Run,
     base: String,
+    template: Template,
     chosen: Chosen,
 }
 
 impl Plan {
     fn carry_out(self, opened: Opened, voice: &dyn Voice, stop: &AtomicBool) -> Result<Trained> {
-        let Self { run: Run { config, recipe, out, name, force, beginning, .. }, base, chosen } = self;
+        let Self { run: Run { config, recipe, out, name, force, beginning, .. }, base, template, chosen } = self;
         if config.source.tie_head && !opened.folder.config.tie_word_embeddings {
             bail!(
                 "'{}' has an output head of its own, which --tie-head would throw away; leave out --tie-head",
@@ -238,15 +242,19 @@ impl Plan {
             );
         }
         let context = opened.folder.config.n_positions;
-        let (source, fingerprint) = data::open(&config.source, false, voice)?;
+        let (source, fingerprint) = data::open(&config.source, voice)?;
         if let Beginning::Resumed(run, _, remembered) = &beginning {
             resume::check_data(run.path(), &remembered.fingerprint, &fingerprint)?;
         }
-        let (folder, Rest { tokenizer, special, about: _ }) = opened.apart();
-        let target = ModelInput { tokenizer: &tokenizer, padding: special.pad, context, prompts_only: false };
-        let preferences = matches!(&source, Source::Whole(dataset) if dataset.looks_like_preferences());
+        let (folder, Rest { tokenizer, mut special, about: _ }) = opened.apart();
+        let known = tokenizer.vocab_size();
+        let tokenizer = model::fitted(tokenizer, &config.source.add_tokens, &template, voice)?;
+        // Templates may end answers with a token of their own, which is then where generation stops.
+        special.eos = Some(tokenizer.end_of_text());
+        let reading = config.source.reading()?;
+        let target = ModelInput { tokenizer: &tokenizer, template: &template, padding: special.pad, context, reading };
         let bar = voice.progress(Work::Things(0, "examples"));
-        let data = Prepared::new(source, target, &config.data, |n| bar.advance(n))?;
+        let data = Prepared::new(source, &target, &config.data, |n| bar.advance(n))?;
         drop(bar);
         let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer)?;
         // Answers take long, and may be broken off.
@@ -261,7 +269,10 @@ impl Plan {
         let (model, model_config) = match &beginning {
             // What was stored fills it.
             Beginning::Resumed(..) => (Gpt2::init(&folder.config, &device), folder.config.clone()),
-            _ => folder.load(Some(config.source.tie_head), &device)?,
+            _ => {
+                let (model, model_config) = folder.load(Some(config.source.tie_head), &device)?;
+                grown(model, model_config, known, tokenizer.vocab_size())
+            }
         };
         trainer.check(&model)?;
 
@@ -272,14 +283,14 @@ impl Plan {
         write_left_out(&run, &data)?;
         let started = jiff::ZonedDateTime::now();
         notes::beginning(voice, &config, &data, &model_config, &trainer, trainer.trained_numbers(&model));
-        notes::choices(voice, &config, recipe.as_deref(), preferences, &data, trainer.steps());
+        notes::choices(voice, &config, recipe.as_deref(), &data, trainer.steps());
         if base == BUILT_IN && config.source.data != "sample" && stored.is_none() {
-            notes::unknown_words(voice, &model.valid(), &tokenizer, &data, &config);
+            notes::unknown_words(voice, &model.valid(), &tokenizer, &data, &config)?;
         }
         voice.say("");
-        let preview = &data.examples(Part::Test)[..config.output.preview.min(data.examples(Part::Test).len())];
+        let preview = &data.examples(Part::Test, config.output.preview, &tokenizer)?;
         let answers = |model: &Gpt2, examples: &[Example]| {
-            answers::respond_all(&respondent(&config, model, &tokenizer), examples, stop, voice)
+            answers::respond_all(&respondent(&config, model, &tokenizer, &template), examples, stop, voice)
         };
         let events = if stored.is_some() { past(&run, config.run.epochs, trainer.steps())? } else { Vec::new() };
         let (checkpoint, before) = match stored {
@@ -287,7 +298,7 @@ impl Plan {
             None => (None, answers(&model.valid(), preview)?),
         };
         let about = About {
-            prompt_style: Some(config.data.prompt_style),
+            template: Some(template.clone()),
             special_tokens: config.data.special_tokens,
             training: Some(Training::new(&base, &config, &fingerprint)),
             chat_template: None,
@@ -311,7 +322,7 @@ impl Plan {
             Some(checkpoint) => trainer.resume(&checkpoint, model, &mut told, &mut keeper, stop)?,
             None => trainer.run(model, &mut told, &mut keeper, stop)?,
         };
-        let facts = Facts { started, data: &data, fingerprint: &fingerprint, chosen: &chosen };
+        let facts = Facts { started, data: &data, tokenizer: &tokenizer, fingerprint: &fingerprint, chosen: &chosen };
         let end =
             End { run: &run, config: &config, voice, events: &told.events, facts: &facts, preview, before: &before };
         let left = end.conclude(&outcome, &answers)?;
@@ -336,6 +347,16 @@ impl Plan {
     }
 }
 
+/// A model whose table has a row for each token of its tokenizer, of which it knew so many: new ones are the mean of
+/// these.
+fn grown(model: Gpt2, config: Gpt2Config, known: usize, tokens: usize) -> (Gpt2, Gpt2Config) {
+    if tokens == known {
+        return (model, config);
+    }
+    let vocab_size = config.vocab_size.max(tokens);
+    (model.with_new_tokens(known, tokens), Gpt2Config { vocab_size, ..config })
+}
+
 /// Writes the entries that were left out.
 fn write_left_out(run: &RunFolder, data: &Prepared) -> Result<()> {
     if !data.left_out.is_empty() {
@@ -345,11 +366,16 @@ fn write_left_out(run: &RunFolder, data: &Prepared) -> Result<()> {
     Ok(())
 }
 
-fn respondent<'a>(config: &RunConfig, model: &'a Gpt2, tokenizer: &'a Tokenizer) -> Respondent<'a> {
+fn respondent<'a>(
+    config: &RunConfig,
+    model: &'a Gpt2,
+    tokenizer: &'a Tokenizer,
+    template: &'a Template,
+) -> Respondent<'a> {
     Respondent {
         model,
         tokenizer,
-        style: config.data.prompt_style,
+        template,
         special_tokens: config.data.special_tokens,
         max_new_tokens: config.output.response_tokens,
     }

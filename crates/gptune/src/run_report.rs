@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use gptune_data::{Example, Part};
+use gptune_data::{Example, Part, Tokenizer};
 use gptune_report::{Answer, DataFacts, Metric, Reply, RunReport, Scale};
 use gptune_run::{Event, RunFolder};
 use gptune_score::{Answered, Comparison, Difference, Group, Metrics, Responses, Scores};
@@ -42,13 +42,13 @@ impl Asked<'_> {
         };
         let items = self.examples.iter().zip(self.after).enumerate();
         let answer = |(index, (example, after)): (usize, (&Example, &String))| Answer {
-            entry: example.index,
-            instruction: example.instruction.clone(),
-            input: example.input.clone(),
-            expected: example.output.clone(),
+            entry: example.place.index,
+            instruction: example.instruction().to_owned(),
+            input: example.input().to_owned(),
+            expected: example.output().to_owned(),
             kind: kind(example),
-            before: self.before.get(index).map(|before| reply(&example.output, before)),
-            after: reply(&example.output, after),
+            before: self.before.get(index).map(|before| reply(example.output(), before)),
+            after: reply(example.output(), after),
         };
         items.map(answer).collect()
     }
@@ -56,9 +56,9 @@ impl Asked<'_> {
 
 fn responses(origin: &str, examples: &[Example], answers: &[String]) -> Responses {
     let answered = |(example, answer): (&Example, &String)| Answered {
-        instruction: example.instruction.clone(),
-        input: example.input.clone(),
-        output: example.output.clone(),
+        instruction: example.instruction().to_owned(),
+        input: example.input().to_owned(),
+        output: example.output().to_owned(),
         model_response: answer.clone(),
         kind: kind(example),
     };
@@ -73,6 +73,7 @@ fn kind(example: &Example) -> Option<String> {
 pub(crate) struct Facts<'a> {
     pub started: jiff::ZonedDateTime,
     pub data: &'a Prepared,
+    pub tokenizer: &'a Tokenizer,
     /// Digest of their bytes.
     pub fingerprint: &'a str,
     pub chosen: &'a Chosen,
@@ -92,12 +93,12 @@ pub(crate) fn page(
     asked: &Asked<'_>,
     scores: Option<&ScoreReport>,
 ) -> Result<String> {
-    let Facts { started, data, fingerprint, chosen } = facts;
+    let Facts { started, data, fingerprint, chosen, tokenizer: _ } = facts;
     let name = run.path().file_name().unwrap_or(run.path().as_os_str()).to_string_lossy().into_owned();
-    let part = |part| data.examples(part).len();
+    let part = |part| data.count(part);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for kind in data.examples.iter().filter_map(kind) {
-        *kinds.entry(kind).or_default() += 1;
+    for (kind, count) in data.corpora().iter().flat_map(|corpus| &corpus.kinds) {
+        *kinds.entry(kind.clone()).or_default() += count;
     }
     let report = RunReport {
         title: name,

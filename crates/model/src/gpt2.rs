@@ -20,6 +20,24 @@ impl Embedding {
     pub fn init(entries: usize, width: usize, std: f64, device: &Device) -> Self {
         Self { weight: Initializer::Normal { mean: 0.0, std }.init([entries, width], device) }
     }
+
+    /// The table with the rows from `known` up to `entries` the mean of those before them, and whatever comes after as it
+    /// was.
+    fn with_mean_rows(self, known: usize, entries: usize) -> Self {
+        let grow = |table: Tensor<2>| {
+            let [rows, width] = table.dims();
+            let old = table.clone().slice([0..known, 0..width]);
+            let new = old.clone().mean_dim(0).repeat_dim(0, entries - known);
+            let mut parts = vec![old, new];
+            if rows > entries {
+                parts.push(table.slice([entries..rows, 0..width]));
+            }
+            Tensor::cat(parts, 0)
+        };
+        let weight = self.weight.val();
+        let gradient = weight.is_require_grad();
+        Self { weight: Param::from_tensor(grow(weight.detach()).set_require_grad(gradient)) }
+    }
 }
 
 /// GPT-2 with a language-model head.
@@ -55,6 +73,21 @@ impl Gpt2 {
             ln_f: LayerNorm::init(config.n_embd, config.layer_norm_epsilon, device),
             lm_head: (!config.tie_word_embeddings).then(|| table(config.vocab_size, 0.02)),
         }
+    }
+
+    /// The model with rows for the tokens from `known` up to `tokens`, in the embedding and in a head of its own: each is
+    /// the mean of the rows of the known tokens, as good a guess as any of what has not been seen. Rows that are there
+    /// already, as in tables that are padded, are filled.
+    ///
+    /// # Panics
+    ///
+    /// If the model has no `known` tokens, or they are more than `tokens`.
+    #[must_use]
+    pub fn with_new_tokens(self, known: usize, tokens: usize) -> Self {
+        assert!(known <= self.vocab_size() && known <= tokens, "{known} of {tokens} tokens");
+        let wte = self.wte.with_mean_rows(known, tokens);
+        let lm_head = self.lm_head.map(|head| head.with_mean_rows(known, tokens));
+        Self { wte, lm_head, ..self }
     }
 
     /// Longest sequence the model accepts.

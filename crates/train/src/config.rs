@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use gptune_data::{Encoder, Fractions, Order, PromptStyle, Tokenizer, TooLong};
+use gptune_data::{Encoder, Fractions, Order, Template, Tokenizer, TooLong};
 use serde::{Deserialize, Serialize};
 
 use crate::{LearningRate, Precision, Schedule, TrainError};
@@ -68,8 +68,6 @@ pub struct DataConfig {
     pub too_long: TooLong,
     /// Let text that reads like one of the tokenizer's added tokens become that token.
     pub special_tokens: bool,
-    /// How examples become text.
-    pub prompt_style: PromptStyle,
     /// Leave the prompt without loss.
     pub mask_instructions: bool,
     /// Longest sequence in tokens; longer ones are cut.
@@ -88,7 +86,6 @@ impl Default for DataConfig {
             skip_bad: false,
             too_long: TooLong::Cut,
             special_tokens: false,
-            prompt_style: PromptStyle::Book,
             mask_instructions: false,
             max_length: 1024,
             train_limit: 0,
@@ -261,8 +258,8 @@ impl DataConfig {
 
     /// How texts become ids.
     #[must_use]
-    pub fn encoder<'a>(&self, tokenizer: &'a Tokenizer) -> Encoder<'a> {
-        Encoder { tokenizer, style: self.prompt_style, special_tokens: self.special_tokens }
+    pub fn encoder<'a>(&self, tokenizer: &'a Tokenizer, template: &'a Template) -> Encoder<'a> {
+        Encoder { tokenizer, template, special_tokens: self.special_tokens }
     }
 }
 

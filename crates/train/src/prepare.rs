@@ -1,50 +1,65 @@
-//! From datasets to what a trainer needs.
+//! From data to what a trainer needs.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
 use gptune_data::{
-    BadEntry, Collator, DataError, Dataset, Example, Lengths, Loader, Mt19937, Part, Preflight, Sequence, Sequences,
-    Split, Tokenizer, TooLong, Unfit, preflight, unfit,
+    BadEntry, Collator, Corpus, CorpusOptions, DataError, Encoder, Example, Lengths, Loader, Mt19937, Part, Records,
+    Split, Template, Tokenizer, TooLong,
 };
 
 use crate::{DataConfig, TrainError};
 
-/// The data of a run, as they were read.
-#[derive(Debug, Clone)]
+/// The data of a run.
+#[derive(Debug)]
 pub enum Source {
-    /// One dataset, which is split.
-    Whole(Dataset),
-    /// Datasets of their own for the parts.
+    /// One set of data, which is split.
+    Whole(Records),
+    /// Data of their own for the parts.
     Parts {
         /// To train on.
-        train: Dataset,
+        train: Records,
         /// To answer.
-        test: Option<Dataset>,
+        test: Option<Records>,
         /// To watch the loss on.
-        val: Option<Dataset>,
+        val: Option<Records>,
     },
 }
 
-/// What becomes of a dataset for a model: how its texts become ids, and how many of them it takes.
-#[derive(Debug, Clone, Copy)]
+/// What becomes of data for a model: how its texts become ids, and how many of them it takes.
+#[derive(Debug, Clone)]
 pub struct ModelInput<'a> {
     /// The model's tokenizer.
     pub tokenizer: &'a Tokenizer,
+    /// How conversations become texts.
+    pub template: &'a Template,
     /// The token that fills up batches, if the model's configuration names one.
     pub padding: Option<u32>,
     /// Longest sequence that the model takes.
     pub context: usize,
-    /// Only prompts are given to the model, which answers them: how long a response is does not matter.
-    pub prompts_only: bool,
+    /// How records are read. Where only prompts matter, the model answers them: how long an answer is does not matter.
+    pub reading: CorpusOptions,
 }
 
 /// An entry that was left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
-    /// The file or name of its dataset.
+    /// The file or name of its data.
     pub origin: String,
     /// The entry, its place in the file, and why.
     pub entry: BadEntry,
+}
+
+/// What is worth knowing about data; nothing here stops a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preflight {
+    /// Longest example in tokens.
+    pub longest: usize,
+    /// Training examples of which the cut to the longest allowed length leaves no token of the response.
+    pub without_response: usize,
+    /// Test and validation examples that ask what an example of the training part asks, by their places in the data.
+    pub leaks: Vec<usize>,
+    /// Whether the data are pairs of a better and a worse answer.
+    pub preferences: bool,
 }
 
 /// Data that are encoded, checked and split.
@@ -52,29 +67,36 @@ pub struct LeftOut {
 pub struct Prepared {
     /// The file or name of the data, for messages.
     pub origin: String,
-    /// The examples: those to train on, to answer, and to validate with, one part after the other.
-    pub examples: Vec<Example>,
-    /// The examples as ids, in the same order.
-    pub sequences: Sequences,
-    /// The places of all sequences.
-    places: Vec<u32>,
-    /// The parts.
-    pub split: Split,
     /// What is worth knowing about them.
     pub preflight: Preflight,
     /// Entries that were left out, as the configuration allows.
     pub left_out: Vec<LeftOut>,
+    /// One, or one for each part.
+    corpora: Vec<Corpus>,
+    train: Chosen,
+    test: Chosen,
+    val: Chosen,
+    /// All, for data that were never trained on.
+    all: Chosen,
+    template: Template,
     collator: Collator,
     config: DataConfig,
-    /// Whether the parts are datasets of their own.
+    /// Whether the parts are data of their own.
     own_parts: bool,
 }
 
+/// The sequences of a part: in which corpus, and where in it.
+#[derive(Debug, Default)]
+struct Chosen {
+    corpus: usize,
+    places: Vec<u32>,
+}
+
 impl Prepared {
-    /// Encodes and checks data as `config` asks for it; `progress` is called with 1 after each
-    /// example. Entries that a dataset skipped are refused too, unless `config.skip_bad`, so that one reading finds all
-    /// that is wrong. Sequences are cut to `config.max_length`, which the caller has limited to the model's context. A prompt
-    /// that reaches the context is refused, and with masked instructions one that reaches
+    /// Reads, encodes and checks data as `config` asks for it; `progress` is called with the number of records after each
+    /// few. Entries that cannot be read are refused, unless `config.skip_bad`, with whatever else cannot be used, so that
+    /// one reading finds all that is wrong. Sequences are cut to `config.max_length`, which the caller has limited to the
+    /// model's context. A prompt that reaches the context is refused, and with masked instructions one that reaches
     /// `config.max_length` and would leave a sequence without a target.
     ///
     /// # Errors
@@ -82,67 +104,97 @@ impl Prepared {
     /// Every fault of the data that must stop a run; all bad entries of a file at once.
     pub fn new(
         source: Source,
-        target: ModelInput<'_>,
+        target: &ModelInput<'_>,
         config: &DataConfig,
         progress: impl Fn(u64) + Sync,
     ) -> Result<Self, TrainError> {
         config.validate()?;
-        let own_parts = matches!(source, Source::Parts { .. });
-        let mut left_out = Vec::new();
-        let mut fit = |dataset: Dataset| fitting(dataset, target, config, &mut left_out, &progress);
-        let (origin, pairs, sizes) = match source {
-            Source::Whole(dataset) => {
-                let origin = dataset.origin.clone();
-                let (pairs, sizes) = divided(fit(dataset)?, config);
-                (origin, pairs, sizes)
-            }
-            Source::Parts { train, test, val } => {
-                let datasets = [Some(train), test, val];
-                let origins: Vec<String> = datasets.iter().flatten().map(|dataset| dataset.origin.clone()).collect();
-                let (mut pairs, mut sizes, mut faults) = (Vec::new(), [0; 3], Vec::new());
-                for (size, dataset) in sizes.iter_mut().zip(datasets) {
-                    let Some(dataset) = dataset else { continue };
-                    match fit(dataset) {
-                        Ok(entries) => {
-                            let before = pairs.len();
-                            pairs.extend(entries.into_iter().flatten());
-                            *size = pairs.len() - before;
-                        }
-                        Err(fault @ DataError::Entries { .. }) => faults.push(fault),
-                        Err(fault) => return Err(fault.into()),
-                    }
-                }
-                if !faults.is_empty() {
-                    return Err(DataError::Files(faults).into());
-                }
-                (origins.join(", "), pairs, sizes)
-            }
+        let encoder = config.encoder(target.tokenizer, target.template);
+        let (parts, own_parts) = match source {
+            Source::Whole(records) => (vec![Some(records)], false),
+            Source::Parts { train, test, val } => (vec![Some(train), test, val], true),
         };
-        let (examples, encoded): (Vec<Example>, Vec<Sequence>) = pairs.into_iter().unzip();
-        let [train, test, val] = sizes;
-        let mut split = Split::of_sizes(train, test, val);
-        if config.train_limit > 0 {
-            split.train.end = split.train.end.min(config.train_limit);
+        let (mut corpora, mut fits, mut left_out, mut faults) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // The corpus of each part.
+        let mut of_part = [None; 3];
+        for (part, records) in parts.into_iter().enumerate() {
+            let Some(records) = records else { continue };
+            let corpus = Corpus::new(records, target.reading.clone(), &encoder, &progress)?;
+            match fitting(&corpus, target, &encoder, config, &mut left_out) {
+                Ok(fit) => {
+                    of_part[part] = Some(corpora.len());
+                    corpora.push(corpus);
+                    fits.push(fit);
+                }
+                Err(fault @ DataError::Entries { .. }) if own_parts => faults.push(fault),
+                Err(fault) => return Err(fault.into()),
+            }
         }
-        let preflight = preflight(&examples, &encoded, &split, config.max_length);
-        let nothing = preflight.without_response > 0 && preflight.without_response == split.train.len();
-        if nothing && !target.prompts_only {
+        if !faults.is_empty() {
+            return Err(DataError::Files(faults).into());
+        }
+        let origins: Vec<&str> = corpora.iter().map(|corpus| corpus.origin.as_str()).collect();
+        let origin = origins.join(", ");
+        let [mut train, test, val] = if own_parts {
+            let mut fits = fits.into_iter();
+            of_part.map(|corpus| match corpus {
+                Some(corpus) => Chosen { corpus, places: fits.next().map(Fit::all).unwrap_or_default() },
+                None => Chosen::default(),
+            })
+        } else {
+            divided(&fits.remove(0), config).map(|places| Chosen { corpus: 0, places })
+        };
+        if config.train_limit > 0 {
+            train.places.truncate(config.train_limit);
+        }
+        let all = if own_parts {
+            Chosen::default()
+        } else {
+            let places = [&train, &test, &val].into_iter().flat_map(|part| &part.places).copied();
+            Chosen { corpus: 0, places: places.collect() }
+        };
+        let preflight = preflight(&corpora, &train, [&test, &val], config.max_length);
+        let nothing = preflight.without_response > 0 && preflight.without_response == train.places.len();
+        if nothing && !target.reading.prompts_only {
             return Err(DataError::NothingToLearn { origin, max_length: config.max_length }.into());
         }
-        let collator = collator_of(target, config);
+        let (collator, template) = (collator_of(target, config), target.template.clone());
         let config = config.clone();
-        let mut sequences = Sequences::new(target.tokenizer.vocab_size());
-        for sequence in &encoded {
-            sequences.push(sequence);
-        }
-        let places = sequences.places();
-        Ok(Self { origin, examples, sequences, places, split, preflight, left_out, collator, config, own_parts })
+        Ok(Self { origin, preflight, left_out, corpora, train, test, val, all, template, collator, config, own_parts })
     }
 
-    /// The examples of a part.
+    fn part(&self, part: Part) -> &Chosen {
+        match part {
+            Part::Train => &self.train,
+            Part::Test => &self.test,
+            Part::Val => &self.val,
+            Part::All => &self.all,
+        }
+    }
+
+    /// How many examples a part has.
     #[must_use]
-    pub fn examples(&self, part: Part) -> &[Example] {
-        &self.examples[self.split.part(part)]
+    pub fn count(&self, part: Part) -> usize {
+        self.part(part).places.len()
+    }
+
+    /// Examples of a part, from its first on and at most `limit`, which are read again: they are not in memory.
+    ///
+    /// # Errors
+    ///
+    /// If the data are not what they were.
+    pub fn examples(&self, part: Part, limit: usize, tokenizer: &Tokenizer) -> Result<Vec<Example>, DataError> {
+        let Chosen { corpus, places } = self.part(part);
+        let Some(corpus) = self.corpora.get(*corpus) else { return Ok(Vec::new()) };
+        let mut wanted: Vec<(usize, usize)> =
+            places.iter().take(limit).enumerate().map(|(order, &place)| (place as usize, order)).collect();
+        wanted.sort_unstable();
+        let in_order: Vec<usize> = wanted.iter().map(|(place, _)| *place).collect();
+        let encoder = self.config.encoder(tokenizer, &self.template);
+        let mut found: Vec<(usize, Example)> =
+            wanted.into_iter().map(|(_, order)| order).zip(corpus.examples(&in_order, &encoder)?).collect();
+        found.sort_unstable_by_key(|(order, _)| *order);
+        Ok(found.into_iter().map(|(_, example)| example).collect())
     }
 
     /// What they were prepared by.
@@ -151,14 +203,28 @@ impl Prepared {
         &self.config
     }
 
+    /// How conversations became texts.
+    #[must_use]
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The data as they were read: one corpus, or one for each part.
+    #[must_use]
+    pub fn corpora(&self) -> &[Corpus] {
+        &self.corpora
+    }
+
     /// A loader over a part.
     ///
     /// # Errors
     ///
     /// [`DataError::PartTooSmall`] if the part has no batch.
     pub fn loader(&self, part: Part) -> Result<Loader<'_>, DataError> {
-        let places = &self.places[self.split.part(part)];
-        Loader::new(part, &self.sequences, places, self.config.batch_size, self.collator, self.places.len())
+        let Chosen { corpus, places } = self.part(part);
+        let total = self.train.places.len() + self.test.places.len() + self.val.places.len();
+        let sequences = &self.corpora[*corpus].sequences;
+        Loader::new(part, sequences, places, self.config.batch_size, self.collator, total)
     }
 
     /// The same for training, with what to do about a part that is too small by the settings that made it.
@@ -184,47 +250,52 @@ impl Prepared {
     }
 }
 
-fn collator_of(target: ModelInput<'_>, config: &DataConfig) -> Collator {
-    Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions)
+fn collator_of(target: &ModelInput<'_>, config: &DataConfig) -> Collator {
+    let first_end_only = target.template.ends_once();
+    let collator = Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions);
+    Collator { first_end_only, ..collator }
 }
 
-/// What is in the places of a dataset: an example and its ids, or nothing where it was left out.
-type Entries = Vec<Option<(Example, Sequence)>>;
+/// Which records of some data can be used.
+struct Fit {
+    /// For each record its sequence, or [`Fit::NONE`].
+    sequences: Vec<u32>,
+}
 
-/// Encodes a dataset, and refuses or leaves out what cannot be used.
+impl Fit {
+    const NONE: u32 = u32::MAX;
+
+    fn all(self) -> Vec<u32> {
+        self.sequences.into_iter().filter(|&sequence| sequence != Self::NONE).collect()
+    }
+}
+
+/// A sequence that cannot be used, and why.
+struct Unfit {
+    place: usize,
+    problem: String,
+    too_long: bool,
+}
+
+/// Refuses or leaves out what cannot be used.
 fn fitting(
-    dataset: Dataset,
-    target: ModelInput<'_>,
+    corpus: &Corpus,
+    target: &ModelInput<'_>,
+    encoder: &Encoder<'_>,
     config: &DataConfig,
     left_out: &mut Vec<LeftOut>,
-    progress: &(impl Fn(u64) + Sync),
-) -> Result<Entries, DataError> {
-    let encoder = config.encoder(target.tokenizer);
-    let encoded = encoder.encode_all(&dataset.examples, progress)?;
-    let lengths = Lengths {
-        max_length: config.max_length,
-        context: target.context,
-        mask_instructions: config.mask_instructions,
-        prompts_only: target.prompts_only,
-    };
-    let mut unfit = unfit(&dataset.examples, &encoded, &encoder, lengths, config.too_long);
-    if config.special_tokens && config.mask_instructions && !target.prompts_only {
-        // An end of text in the prompt is the last that is trained, and with a response that is empty there is no other.
-        let collator = collator_of(target, config);
-        let empty = |place: &usize| collator.collate([encoded[*place].clone()]).target_tokens() == 0;
-        let problem = "its prompt holds the end of text, and nothing after it would be trained on".to_owned();
-        let known: HashSet<usize> = unfit.iter().map(|one| one.place).collect();
-        let found = (0..encoded.len()).filter(|place| !known.contains(place)).filter(empty);
-        unfit.extend(found.map(|place| Unfit { place, problem: problem.clone(), too_long: false }));
-        unfit.sort_by_key(|one| one.place);
-    }
+) -> Result<Fit, DataError> {
+    let unfit = unfit(corpus, target, config);
     let may_leave_out = |too_long| if too_long { config.too_long == TooLong::Skip } else { config.skip_bad };
-    let total = dataset.examples.len() + dataset.skipped.len();
-    let entry = |unfit: &Unfit| BadEntry::new(&dataset.examples[unfit.place], unfit.problem.clone());
+    let total = corpus.records();
+    let places: Vec<usize> = unfit.iter().map(|one| one.place).collect();
+    let examples = corpus.examples(&places, encoder)?;
+    let entries = unfit.iter().zip(&examples);
+    let entries = entries.map(|(one, example)| (BadEntry::new(example, one.problem.clone()), one.too_long));
     // All that cannot be used, with whether it may be left out.
-    let unreadable = dataset.skipped.iter().map(|entry| (entry.clone(), false));
-    let mut bad: Vec<(BadEntry, bool)> = unreadable.chain(unfit.iter().map(|one| (entry(one), one.too_long))).collect();
-    bad.sort_by_key(|(entry, _)| entry.index);
+    let unreadable = corpus.bad.iter().map(|entry| (entry.clone(), false));
+    let mut bad: Vec<(BadEntry, bool)> = unreadable.chain(entries).collect();
+    bad.sort_by_key(|(entry, _)| entry.place.nth);
     let refused = bad.iter().any(|&(_, too_long)| !may_leave_out(too_long));
     if refused || bad.len() == total {
         // Nothing is left, or there are some that have to stay.
@@ -236,55 +307,126 @@ fn fitting(
             (false, _) => "--skip-bad",
         };
         let bad = bad.into_iter().map(|(entry, _)| entry).collect();
-        return Err(DataError::Entries { origin: dataset.origin, bad, total, remedy: Some(remedy) });
+        return Err(DataError::Entries { origin: corpus.origin.clone(), bad, total, remedy: Some(remedy) });
     }
-    left_out.extend(bad.into_iter().map(|(entry, _)| LeftOut { origin: dataset.origin.clone(), entry }));
-    let mut places = unfit.iter().map(|unfit| unfit.place).peekable();
-    let mut skipped = dataset.skipped.iter().map(|entry| entry.index).peekable();
-    let mut entries = Entries::with_capacity(total);
-    for (place, pair) in dataset.examples.into_iter().zip(encoded).enumerate() {
-        while skipped.next_if(|&index| index < pair.0.index).is_some() {
-            entries.push(None);
+    left_out.extend(bad.into_iter().map(|(entry, _)| LeftOut { origin: corpus.origin.clone(), entry }));
+    let mut places = places.into_iter().peekable();
+    let mut sequences = vec![Fit::NONE; total];
+    for (place, number) in corpus.numbers().enumerate() {
+        if places.next_if_eq(&place).is_none() {
+            sequences[number] = u32::try_from(place).unwrap_or(Fit::NONE);
         }
-        entries.push(places.next_if_eq(&place).is_none().then_some(pair));
     }
-    entries.extend(skipped.map(|_| None));
-    Ok(entries)
+    Ok(Fit { sequences })
 }
 
-/// Divides a dataset into its parts, one after the other, and says how large they are. Which part an entry is in does
-/// not depend on whether others were left out: nothing that was trained on may become a test because something else is
-/// read, or is not.
-fn divided(mut entries: Entries, config: &DataConfig) -> (Vec<(Example, Sequence)>, [usize; 3]) {
-    // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
-    let order = match config.split_seed {
-        0 => (0..entries.len()).collect(),
-        seed => Mt19937::new(seed).permutation(entries.len()),
+/// Finds the sequences that cannot be trained on: prompts without room for an answer, texts without anything to learn,
+/// and unless they may be cut, whatever is too long.
+fn unfit(corpus: &Corpus, target: &ModelInput<'_>, config: &DataConfig) -> Vec<Unfit> {
+    let prompts_only = target.reading.prompts_only;
+    let lengths = Lengths {
+        max_length: config.max_length,
+        context: target.context,
+        mask_instructions: config.mask_instructions,
+        prompts_only,
     };
-    let split = Split::with(entries.len(), config.split);
-    let mut pairs = Vec::with_capacity(entries.len());
-    let sizes = [split.train, split.test, split.val].map(|part| {
-        let before = pairs.len();
-        pairs.extend(order[part].iter().filter_map(|&place| entries[place].take()));
-        pairs.len() - before
+    // An end of text in the prompt is the last that is trained, and with a response that is empty there is no other.
+    let collator = collator_of(target, config);
+    let may_be_silent = config.special_tokens && config.mask_instructions && !prompts_only && collator.first_end_only;
+    let sequences = &corpus.sequences;
+    let of = |place: usize| {
+        let inputs = sequences.length(place).saturating_sub(1);
+        let cut = || lengths.cut(inputs).filter(|_| config.too_long != TooLong::Cut);
+        let too_long = lengths.fault(sequences.prompt_length(place)).or_else(cut).map(|problem| (problem, true));
+        let silent = || {
+            let is_silent = may_be_silent && collator.collate([sequences.get(place)]).target_tokens() == 0;
+            let problem = "its prompt holds the end of text, and nothing after it would be trained on";
+            is_silent.then(|| (problem.to_owned(), false))
+        };
+        let (problem, too_long) = too_long.or_else(silent)?;
+        Some(Unfit { place, problem, too_long })
+    };
+    (0..sequences.len()).filter_map(of).collect()
+}
+
+/// Divides data into their parts, as places of sequences. Which part an entry is in does not depend on whether others
+/// were left out: nothing that was trained on may become a test because something else is read, or is not.
+fn divided(fit: &Fit, config: &DataConfig) -> [Vec<u32>; 3] {
+    let total = fit.sequences.len();
+    let split = Split::with(total, config.split);
+    // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
+    let order = (config.split_seed != 0).then(|| Mt19937::new(config.split_seed).permutation(total));
+    let part = |part: Range<usize>| {
+        let numbers = part.map(|number| order.as_ref().map_or(number, |order| order[number]));
+        numbers.map(|number| fit.sequences[number]).filter(|&sequence| sequence != Fit::NONE).collect()
+    };
+    [split.train, split.test, split.val].map(part)
+}
+
+/// Looks at examples that can be trained on.
+fn preflight(corpora: &[Corpus], train: &Chosen, held_out: [&Chosen; 2], max_length: usize) -> Preflight {
+    let question = |part: &Chosen, place: u32| corpora[part.corpus].question(place as usize);
+    let mut trained: Vec<u64> = train.places.iter().map(|&place| question(train, place)).collect();
+    trained.sort_unstable();
+    let leaks = held_out.into_iter().flat_map(|part| {
+        let repeated: Vec<u32> = part
+            .places
+            .iter()
+            .copied()
+            .filter(|&place| trained.binary_search(&question(part, place)).is_ok())
+            .collect();
+        numbers_of(corpora.get(part.corpus), repeated)
     });
-    (pairs, sizes)
+    let sequences = |part: &Chosen| &corpora[part.corpus].sequences;
+    let lengths = [train, held_out[0], held_out[1]].into_iter().flat_map(|part| {
+        part.places.iter().map(move |&place| sequences(part).length(place as usize).saturating_sub(1))
+    });
+    let prompts = train.places.iter().map(|&place| sequences(train).prompt_length(place as usize));
+    Preflight {
+        longest: lengths.max().unwrap_or(0),
+        // The last target kept is at position `max_length`.
+        without_response: prompts.filter(|&prompt| prompt > max_length).count(),
+        leaks: leaks.collect(),
+        preferences: corpora.iter().all(|corpus| corpus.preferences),
+    }
+}
+
+/// The places in the data of some sequences.
+fn numbers_of(corpus: Option<&Corpus>, mut places: Vec<u32>) -> Vec<usize> {
+    let Some(corpus) = corpus.filter(|_| !places.is_empty()) else { return Vec::new() };
+    places.sort_unstable();
+    let mut places = places.into_iter().map(|place| place as usize).peekable();
+    let numbers = corpus.numbers().enumerate();
+    numbers.filter(|(place, _)| places.next_if_eq(place).is_some()).map(|(_, number)| number).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use gptune_data::{Part, ReadOptions};
+    use gptune_data::Part;
 
     use super::*;
 
+    fn prepared(
+        text: &str,
+        tokenizer: &Tokenizer,
+        template: &Template,
+        context: usize,
+        config: &DataConfig,
+    ) -> Result<Prepared, TrainError> {
+        let target = ModelInput { tokenizer, template, padding: None, context, reading: CorpusOptions::default() };
+        let records = Records::of_bytes("x", text.as_bytes().to_vec().into());
+        Prepared::new(Source::Whole(records), &target, config, |_| ())
+    }
+
     /// The places of the entries in each part, as the file has them.
     fn parts(text: &str, config: &DataConfig) -> [Vec<usize>; 3] {
-        let options = ReadOptions { skip_bad: true, questions: false };
-        let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let target = ModelInput { tokenizer: &tokenizer, padding: None, context: 128, prompts_only: false };
-        let data = Prepared::new(Source::Whole(dataset), target, config, |_| ()).unwrap();
-        [Part::Train, Part::Test, Part::Val].map(|part| data.examples(part).iter().map(|one| one.index).collect())
+        let data = prepared(text, &tokenizer, &Template::default(), 128, config).unwrap();
+        [Part::Train, Part::Test, Part::Val].map(|part| {
+            let examples = data.examples(part, usize::MAX, &tokenizer).unwrap();
+            assert_eq!(examples.len(), data.count(part));
+            examples.iter().map(|one| one.place.index).collect()
+        })
     }
 
     #[test]
@@ -312,13 +454,10 @@ mod tests {
     #[test]
     fn an_end_of_text_in_a_prompt_without_response_is_refused() {
         let text = r#"[{"instruction": "a<|endoftext|>b", "output": ""}, {"instruction": "a", "output": "b"}]"#;
-        let dataset = Dataset::parse("x", text.as_bytes()).unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let target = ModelInput { tokenizer: &tokenizer, padding: None, context: 1024, prompts_only: false };
-        let prompt_style = gptune_data::PromptStyle::Alpaca;
-        let config =
-            DataConfig { special_tokens: true, mask_instructions: true, prompt_style, ..DataConfig::default() };
-        let error = Prepared::new(Source::Whole(dataset), target, &config, |_| ()).unwrap_err().to_string();
+        let template = "alpaca".parse().unwrap();
+        let config = DataConfig { special_tokens: true, mask_instructions: true, ..DataConfig::default() };
+        let error = prepared(text, &tokenizer, &template, 1024, &config).unwrap_err().to_string();
         assert!(error.contains("entry 0: its prompt holds the end of text"), "{error}");
     }
 }

@@ -371,6 +371,7 @@ mod tests {
         let text = TextBlocks::new("x", "One two three.\n\nFour five six seven.", 4, &tokenizer).unwrap();
         let all: Vec<u32> = [tokenizer.encode("One two three.").unwrap(), vec![END_OF_TEXT_ID]].concat();
         let batch = text.batch(&[0, 1]);
+        let batch = batch.rectangle();
         assert_eq!(batch.inputs[..4], all[..4]);
         assert_eq!(batch.targets[3], i64::from(END_OF_TEXT_ID));
         assert_eq!(batch.targets[3], i64::from(batch.inputs[4]));

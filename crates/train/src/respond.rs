@@ -1,6 +1,6 @@
 //! Answers to instructions.
 
-use gptune_data::{DataError, Encoder, Example, PromptStyle, Tokenizer};
+use gptune_data::{DataError, Encoder, Example, Template, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2};
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ pub struct Respondent<'a> {
     pub model: &'a Gpt2,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
-    /// How instructions become text.
-    pub style: PromptStyle,
+    /// How conversations become texts.
+    pub template: &'a Template,
     /// Let text that reads like an added token become that token.
     pub special_tokens: bool,
     /// Longest answer in tokens.
@@ -49,12 +49,12 @@ pub fn respond<E: From<DataError>>(
     mut progress: impl FnMut(),
     go_on: &dyn Fn() -> bool,
 ) -> Result<(), E> {
-    let &Respondent { model, tokenizer, style, special_tokens, max_new_tokens } = respondent;
-    let encoder = Encoder { tokenizer, style, special_tokens };
+    let &Respondent { model, tokenizer, template, special_tokens, max_new_tokens } = respondent;
+    let encoder = Encoder { tokenizer, template, special_tokens };
     let options =
         GenerateOptions::greedy(max_new_tokens).stopping_at(tokenizer.end_of_text()).within(tokenizer.vocab_size());
     let prompts: Vec<Vec<u32>> =
-        examples.iter().map(|example| encoder.ids(&style.prompt(example))).collect::<Result<_, DataError>>()?;
+        examples.iter().map(|example| encoder.prompt(example)).collect::<Result<_, DataError>>()?;
     let mut first = 0;
     while first < prompts.len() && go_on() {
         let count = at_once(model, &prompts[first..], max_new_tokens);
@@ -66,7 +66,7 @@ pub fn respond<E: From<DataError>>(
         });
         for (index, ids) in answers.into_iter().enumerate() {
             let Some(ids) = ids else { continue };
-            let text = style.response(&tokenizer.decode(&ids)?);
+            let text = template.response(&tokenizer.decode(&ids)?);
             answered(first + index, Response { ids, text })?;
         }
         first += count;
@@ -101,6 +101,16 @@ fn at_once(model: &Gpt2, prompts: &[Vec<u32>], max_new_tokens: usize) -> usize {
 pub fn responses_json<'a>(answered: impl IntoIterator<Item = (&'a Example, &'a str)>) -> String {
     let entries = answered.into_iter().map(|(example, response)| {
         let mut entry = example.entry.clone();
+        // What scores answers knows these keys, whatever the data call them.
+        let known = [("instruction", example.instruction()), ("input", example.input()), ("output", example.output())];
+        for (key, text) in known {
+            if !entry.contains_key(key)
+                && (key != "input" || !text.is_empty())
+                && (key != "output" || example.has_output())
+            {
+                entry.insert(key.to_owned(), Value::from(text));
+            }
+        }
         entry.insert("model_response".to_owned(), Value::from(response));
         Value::Object(entry)
     });

@@ -28,6 +28,8 @@ pub struct Trainer<'a> {
     run: &'a LoopConfig,
     data: &'a Prepared,
     tokenizer: &'a Tokenizer,
+    /// The prompt of the first validation example, which is continued after each epoch.
+    sampled: Option<Vec<u32>>,
     train: Loader<'a>,
     /// None where no evaluation is wanted.
     val: Option<Loader<'a>>,
@@ -57,7 +59,10 @@ impl<'a> Trainer<'a> {
         }
         let val = if run.eval { Some(data.training_loader(Part::Val)?) } else { None };
         let trained = Selection::new(optim)?;
-        Ok(Self { optim, run, data, tokenizer, train, val, trained, stores_last: run.keep_checkpoint })
+        let first = if run.sample_tokens > 0 { data.examples(Part::Val, 1, tokenizer)? } else { Vec::new() };
+        let encoder = data.config().encoder(tokenizer, data.template());
+        let sampled = first.first().map(|example| encoder.prompt(example)).transpose()?;
+        Ok(Self { optim, run, data, tokenizer, sampled, train, val, trained, stores_last: run.keep_checkpoint })
     }
 
     /// Stores the state after the last step too, because something long follows that may be broken off.
@@ -181,7 +186,7 @@ impl Objective for Trainer<'_> {
     }
 
     fn examples(&self) -> [usize; 2] {
-        [self.train.examples(), self.data.examples(Part::Val).len()]
+        [self.train.examples(), self.data.count(Part::Val)]
     }
 
     fn trained_numbers(&self, model: &Gpt2) -> usize {
@@ -254,12 +259,7 @@ impl Objective for Trainer<'_> {
 
     /// Greedy continuation of the first validation prompt, not stopped at end-of-text.
     fn sample(&self, model: &Gpt2, epoch: usize) -> Result<Option<Event>, TrainError> {
-        let Some(example) = self.data.examples(Part::Val).first().filter(|_| self.run.sample_tokens > 0) else {
-            return Ok(None);
-        };
-        let config = self.data.config();
-        let encoder = config.encoder(self.tokenizer);
-        let mut ids = encoder.ids(&config.prompt_style.prompt(example))?;
+        let Some(mut ids) = self.sampled.clone() else { return Ok(None) };
         let options = GenerateOptions::greedy(self.run.sample_tokens).within(self.tokenizer.vocab_size());
         ids.extend(model.generate(&ids, &options));
         let text = self.tokenizer.decode(&ids)?;

@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         padding: None,
         chat_template: None,
         prompt_style: None,
+        template: None,
         special_tokens: false,
     };
     save_gguf(&model, &gguf, &about, GgufPrecision::Q8_0)?;

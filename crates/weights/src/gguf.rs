@@ -32,6 +32,8 @@ pub use write::{GgufModel, write_gguf};
 
 /// Key of the prompt style that gptune remembers.
 const PROMPT_STYLE: &str = "gptune.prompt_style";
+/// The text of a template that is not built in, as gptune writes it.
+const TEMPLATE: &str = "gptune.template";
 /// Key of whether text that reads like an added token became that token in training.
 const SPECIAL_TOKENS: &str = "gptune.special_tokens";
 /// What a file starts with.

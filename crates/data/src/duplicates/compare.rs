@@ -53,9 +53,7 @@ impl Frequencies {
 
     /// The cosine of the weighted counts of two texts.
     pub(super) fn similarity(&self, a: &Counts, b: &Counts) -> f64 {
-        let weight = |gram: u64, count: u32| {
-            f64::from(count) * self.rarity(gram)
-        };
+        let weight = |gram: u64, count: u32| f64::from(count) * self.rarity(gram);
         let norm =
             |counts: &Counts| counts.iter().map(|(gram, count)| weight(*gram, *count).powi(2)).sum::<f64>().sqrt();
         let (mut left, mut right) = (&a[..], &b[..]);

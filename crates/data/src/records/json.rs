@@ -244,7 +244,7 @@ impl Listed {
 
 /// The list that an object holds under its only key with one, or the object itself as a record.
 fn list_in(origin: &str, mut object: Map<String, Value>) -> Result<Vec<Value>, DataError> {
-    if ["instruction", "messages", "conversations"].iter().any(|key| object.contains_key(*key)) {
+    if ["instruction", "prompt", "messages", "conversations"].iter().any(|key| object.contains_key(*key)) {
         return Ok(vec![Value::Object(object)]);
     }
     // What else is in such a list is a bad entry of it.

@@ -280,7 +280,7 @@ fn what_is_no_data_is_named_with_its_remedy() {
 fn tables_are_data_sets_too() {
     let data = Dataset::parse("data.json", b"instruction,input,output\na,b,c\nd,,e\n").unwrap();
     assert_eq!(
-        data.examples.iter().map(|example| (&*example.input, example.line)).collect::<Vec<_>>(),
+        data.examples.iter().map(|example| (example.input(), example.place.line)).collect::<Vec<_>>(),
         [("b", Some(2)), ("", Some(3))]
     );
 }

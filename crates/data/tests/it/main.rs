@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod chat_template;
+mod corpus;
 mod formats;
 mod fuzz;
-mod measure;
 mod near_duplicates;
 mod order;
 mod own_tokenizer;
 mod records;
-mod throughput;
+mod shapes;
+mod templates;
 mod tokenizer;

@@ -230,7 +230,8 @@ fn min_hash_of_any_number_of_threads_is_the_same() {
 
 #[test]
 fn min_hash_links_each_of_many_equal_texts_to_an_earlier_one() {
-    let kinds = ["What is the capital of Peru?", "Add two to seven.", "Name a tree that keeps its leaves!", "Who wrote it?"];
+    let kinds =
+        ["What is the capital of Peru?", "Add two to seven.", "Name a tree that keeps its leaves!", "Who wrote it?"];
     let texts: Vec<&str> = kinds.into_iter().cycle().take(20_000).collect();
     let found = stream(&MinHash::default(), &texts, 0.9);
     let seconds: HashSet<usize> = found.iter().map(|pair| pair.second).collect();

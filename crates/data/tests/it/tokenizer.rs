@@ -1,4 +1,4 @@
-use gptune_data::{Dataset, PromptStyle, Tokenizer};
+use gptune_data::{Dataset, Template, Tokenizer};
 use serde::Deserialize;
 
 /// One entry of `fixtures/tokens.json`, from `fixtures/make.py`.
@@ -27,8 +27,8 @@ fn every_sample_example_gets_tiktokens_ids() {
     let dataset = Dataset::read(path.as_ref()).unwrap();
     assert_eq!(dataset.examples.len(), 1100);
     for example in &dataset.examples {
-        for style in PromptStyle::ALL {
-            let text = style.training_text(example);
+        for style in Template::NAMES.iter().filter_map(|name| Template::named(name)) {
+            let text = style.training_text(example, &tokenizer).unwrap();
             assert_eq!(tokenizer.encode(&text).unwrap(), reference.encode_ordinary(&text), "{text:?}");
         }
     }

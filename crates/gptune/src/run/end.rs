@@ -51,13 +51,16 @@ impl End<'_> {
         let ending = outcome.ending;
         run.settle_best(outcome.best)?;
         let mut files = write_plots(run, events)?;
-        let mut asked: &[Example] = &[];
+        let mut asked: Vec<Example> = Vec::new();
         let mut after = Vec::new();
         let mut answered = true;
         if ending.is_regular() {
             // The preview is the beginning of the test part, and is not answered twice.
-            asked = if config.output.respond { data.examples(Part::Test) } else { preview };
-            after = answers(&outcome.model, asked)?;
+            asked = match config.output.respond {
+                true => data.examples(Part::Test, usize::MAX, facts.tokenizer)?,
+                false => preview.to_vec(),
+            };
+            after = answers(&outcome.model, &asked)?;
             answered = after.len() == asked.len();
             tell_answers(*voice, preview, before, &after);
         }
@@ -135,9 +138,9 @@ const SHOWN: usize = 3;
 fn tell_answers(voice: &dyn Voice, examples: &[Example], before: &[String], after: &[String]) {
     let line = on_a_line;
     for ((example, before), after) in examples.iter().zip(before).zip(after).take(SHOWN) {
-        let input = if example.input.is_empty() { String::new() } else { format!(" | {}", line(&example.input)) };
-        voice.say(&format!("\n{}{input}", line(&example.instruction)));
-        voice.say(&format!("  wanted: {}", line(&example.output)));
+        let input = if example.input().is_empty() { String::new() } else { format!(" | {}", line(example.input())) };
+        voice.say(&format!("\n{}{input}", line(example.instruction())));
+        voice.say(&format!("  wanted: {}", line(example.output())));
         voice.say(&format!("  before: {}", shortened(&line(before))));
         voice.say(&format!("  after:  {}", shortened(&line(after))));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use anyhow::Result;
 use gptune_data::{Part, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_train::{DataConfig, LeftOut, Prepared, Trainer};
@@ -17,7 +18,7 @@ pub(super) fn beginning(
     trainer: &Trainer<'_>,
     trained: usize,
 ) {
-    let part = |part| data.examples(part).len();
+    let part = |part| data.count(part);
     voice.say(&format!(
         "Model {}: {} blocks, {} wide, {:.1} million parameters, on {}",
         config.source.model,
@@ -46,13 +47,7 @@ pub(super) fn beginning(
         voice.say(&format!(
             "Note: {} test or validation examples repeat an instruction and input of the training part (entries {}{})",
             data.preflight.leaks.len(),
-            data.preflight
-                .leaks
-                .iter()
-                .take(10)
-                .map(|&place| data.examples[place].index.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
+            data.preflight.leaks.iter().take(10).map(ToString::to_string).collect::<Vec<_>>().join(", "),
             if data.preflight.leaks.len() > 10 { ", …" } else { "" }
         ));
     }
@@ -79,14 +74,7 @@ pub(super) fn beginning(
 }
 
 /// What was chosen for the user, and what may not be what was meant.
-pub(super) fn choices(
-    voice: &dyn Voice,
-    config: &RunConfig,
-    recipe: Option<&str>,
-    preferences: bool,
-    data: &Prepared,
-    steps: usize,
-) {
+pub(super) fn choices(voice: &dyn Voice, config: &RunConfig, recipe: Option<&str>, data: &Prepared, steps: usize) {
     if let Some(recipe) = recipe {
         voice.say(&format!("Settings: {recipe}; learning rate {}", config.optim.lr));
     }
@@ -97,16 +85,19 @@ pub(super) fn choices(
             rate.warmup, rate.lr
         ));
     }
-    if preferences {
+    if data.preflight.preferences {
         voice.say(
             "Note: these are pairs of a better and a worse answer ('chosen', 'rejected'); what is trained on is 'output' \
              alone, as ordinary instructions",
         );
     }
-    if config.output.respond && data.examples(Part::Test).is_empty() {
+    if config.output.respond && data.count(Part::Test) == 0 {
         voice.say("Note: there is no test part, so that nothing is answered; --split or --test-data makes one");
     }
 }
+
+/// Training examples whose words are looked at.
+const WORDS_OF: usize = 20_000;
 
 /// Which words of the data the built-in model has never seen, and what to do instead. Rows of the embedding that
 /// pretraining did not touch are all alike.
@@ -116,21 +107,22 @@ pub(super) fn unknown_words(
     tokenizer: &Tokenizer,
     data: &Prepared,
     config: &RunConfig,
-) {
+) -> Result<()> {
     let table = model.wte.weight.val();
     let [_, width] = table.dims();
-    let Ok(table) = table.into_data().try_into_vec::<f32>() else { return };
+    let Ok(table) = table.into_data().try_into_vec::<f32>() else { return Ok(()) };
     let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     let mut rows: HashMap<Vec<u32>, usize> = HashMap::new();
     for row in table.chunks(width) {
         *rows.entry(bits(row)).or_default() += 1;
     }
     let Some(untouched) = rows.into_iter().filter(|(_, count)| *count > 100).max_by_key(|(_, count)| *count) else {
-        return;
+        return Ok(());
     };
     let is_unknown = |id: u32| bits(&table[id as usize * width..][..width]) == untouched.0;
-    let examples = data.examples(Part::Train).iter();
-    let texts = examples.flat_map(|example| [&example.instruction, &example.input, &example.output]);
+    let examples = data.examples(Part::Train, WORDS_OF, tokenizer)?;
+    let messages = examples.iter().flat_map(|example| &example.messages);
+    let texts = messages.flat_map(|message| [&message.content, &message.input]);
     let words: BTreeSet<&str> = texts.flat_map(|text| text.split_whitespace()).collect();
     let unknown: Vec<&str> = words
         .iter()
@@ -138,7 +130,7 @@ pub(super) fn unknown_words(
         .filter(|word| tokenizer.encode(&format!(" {word}")).is_ok_and(|ids| ids.into_iter().any(is_unknown)))
         .collect();
     if unknown.is_empty() {
-        return;
+        return Ok(());
     }
     let some = unknown.iter().take(5).map(|word| format!("'{}'", on_a_line(word))).collect::<Vec<_>>().join(", ");
     voice.say(&format!(
@@ -148,12 +140,13 @@ pub(super) fn unknown_words(
         words.len(),
         data_flags(&config.source),
     ));
+    Ok(())
 }
 
 /// Notes how many entries were left out, and the first of them.
 pub fn tell_left_out(left_out: &[LeftOut], voice: &dyn Voice) {
     if let Some(first) = left_out.first() {
-        let (count, place) = (left_out.len(), first.entry.place());
+        let (count, place) = (left_out.len(), &first.entry.place);
         let entries = if count == 1 { "entry was" } else { "entries were" };
         voice.note(&format!(
             "Note: {count} {entries} left out; the first is {}, {place}: {}",
@@ -170,6 +163,7 @@ pub(super) fn book_losses(config: &RunConfig) -> Option<[f64; 2]> {
     // Nothing else of the data settings may differ, but for what makes no difference to the book's.
     let data = DataConfig { skip_bad: book.data.skip_bad, special_tokens: book.data.special_tokens, ..data.clone() };
     let same = config.source.data == "book"
+        && config.source.prompt_style == book.source.prompt_style
         && (run.seed, run.order, run.eval_batches) == (book.run.seed, book.run.order, book.run.eval_batches)
         && data == book.data;
     (medium && same).then_some([3.826, 3.762])

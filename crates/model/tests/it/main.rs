@@ -95,6 +95,27 @@ fn generation_stops_before_the_stop_token() {
 }
 
 #[test]
+fn new_tokens_are_the_mean_of_the_known_ones() {
+    let model = model(&Device::flex());
+    let old: Vec<f32> = model.wte.weight.val().into_data().try_to_vec().unwrap();
+    let [rows, width] = model.wte.weight.val().dims();
+    for (known, tokens) in [(rows, rows + 2), (rows - 3, rows - 1)] {
+        let grown = model.clone().with_new_tokens(known, tokens);
+        let new: Vec<f32> = grown.wte.weight.val().into_data().try_to_vec().unwrap();
+        assert_eq!(new.len(), tokens.max(rows) * width);
+        assert_eq!(new[..known * width], old[..known * width]);
+        assert_eq!(new[tokens * width..], old[(tokens * width).min(old.len())..]);
+        for at in 0..width {
+            let mean = (0..known).map(|row| old[row * width + at]).sum::<f32>() / known as f32;
+            for row in known..tokens {
+                assert!((new[row * width + at] - mean).abs() < 1e-6);
+            }
+        }
+        assert_eq!(grown.head_weight().dims()[0], tokens.max(rows));
+    }
+}
+
+#[test]
 fn ignored_positions_change_nothing() {
     let model = model(&Device::flex().autodiff());
     let value =

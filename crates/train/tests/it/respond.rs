@@ -1,5 +1,5 @@
 use burn::module::Module;
-use gptune_data::{DataError, PromptStyle, Tokenizer};
+use gptune_data::{DataError, Template, Tokenizer};
 use gptune_train::{Respondent, respond, responses_json};
 
 use crate::world;
@@ -24,7 +24,7 @@ fn a_response_is_at_most_as_long_as_asked() {
     let respondent = Respondent {
         model: &model,
         tokenizer: &tokenizer,
-        style: PromptStyle::Book,
+        template: &Template::default(),
         special_tokens: false,
         max_new_tokens: 7,
     };
@@ -41,7 +41,7 @@ fn a_response_is_at_most_as_long_as_asked() {
     assert_eq!(responses.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
     for (_, response) in &responses {
         assert!(response.ids.len() <= 7);
-        assert_eq!(response.text, PromptStyle::Book.response(&tokenizer.decode(&response.ids).unwrap()));
+        assert_eq!(response.text, Template::default().response(&tokenizer.decode(&response.ids).unwrap()));
     }
     // Asked before each token: at the third group there is none left to give.
     let left = std::cell::Cell::new(12);

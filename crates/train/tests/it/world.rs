@@ -1,7 +1,7 @@
 //! The model, data and observer of these tests.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Tensor},
 };
-use gptune_data::{Dataset, Tokenizer};
+use gptune_data::{CorpusOptions, Dataset, Records, Template, Tokenizer};
 use gptune_model::{Gpt2, Gpt2Config};
 use gptune_run::{Best, Checkpoint, Event, RunError, RunFolder, Sink, read_events};
 use gptune_train::{
@@ -69,9 +69,20 @@ pub(crate) fn config() -> Settings {
     })
 }
 
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data.json")
+}
+
 pub(crate) fn dataset() -> Dataset {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data.json");
-    Dataset::read(&path).unwrap()
+    Dataset::read(&data()).unwrap()
+}
+
+fn prepared(config: &Settings, tokenizer: &Tokenizer) -> Prepared {
+    let (template, context) = (Template::default(), config.data.max_length);
+    let target =
+        ModelInput { tokenizer, template: &template, padding: None, context, reading: CorpusOptions::default() };
+    let records = Records::open(&data().display().to_string()).unwrap();
+    Prepared::new(Source::Whole(records), &target, &config.data, |_| ()).unwrap()
 }
 
 /// Remembers events and kept models.
@@ -131,9 +142,7 @@ type Pieces = (Vec<Event>, Vec<Best>, Vec<u32>);
 /// was stored, as often as there are stops.
 pub(crate) fn run_in_pieces(config: &Settings, stops: &[usize]) -> Pieces {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let target =
-        ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
-    let data = Prepared::new(Source::Whole(dataset()), target, &config.data, |_| ()).unwrap();
+    let data = prepared(config, &tokenizer);
     let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer).unwrap();
     let sizes = Gpt2Config { dropout: config.run.dropout, ..model_config(config.tie_head) };
     in_pieces(stops, |checkpoint, sink, keeper, stop| {
@@ -230,9 +239,7 @@ impl Keeper for States<'_> {
 
 fn run_on(model: Gpt2, config: &Settings, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let tokenizer = Tokenizer::gpt2().unwrap();
-    let target =
-        ModelInput { tokenizer: &tokenizer, padding: None, context: config.data.max_length, prompts_only: false };
-    let data = Prepared::new(Source::Whole(dataset()), target, &config.data, |_| ()).unwrap();
+    let data = prepared(config, &tokenizer);
     let trainer = Trainer::new(&config.optim, &config.run, &data, &tokenizer).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let mut listener = Listener { events: Vec::new(), stop_after, stop: stop.clone() };

@@ -91,6 +91,9 @@ impl Metadata {
         if let Some(style) = model.prompt_style {
             self.string(super::PROMPT_STYLE, style);
         }
+        if let Some(template) = model.template {
+            self.string(super::TEMPLATE, template);
+        }
         if model.special_tokens {
             self.entry(super::SPECIAL_TOKENS, TYPE_BOOL).push(1);
         }

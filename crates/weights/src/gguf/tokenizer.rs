@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{GgufError, GgufFile, GgufValue, PROMPT_STYLE, SPECIAL_TOKENS};
+use super::{GgufError, GgufFile, GgufValue, PROMPT_STYLE, SPECIAL_TOKENS, TEMPLATE};
 
 /// Types of tokens that are not of byte-pair encoding itself: control tokens, user-defined ones, and unused ones.
 const CONTROL: i64 = 3;
@@ -94,7 +94,13 @@ impl GgufFile {
         Ok(Some(GgufTokenizer { tokens, merges, added, end_of_text, padding }))
     }
 
-    /// The prompt style that the model was trained with, if gptune wrote the file.
+    /// The text of the template that the model was trained with, if gptune wrote the file and had none built in.
+    #[must_use]
+    pub fn template(&self) -> Option<String> {
+        self.metadata(TEMPLATE)?.as_str().map(str::to_owned)
+    }
+
+    /// The name of the template that the model was trained with, if gptune wrote the file.
     #[must_use]
     pub fn prompt_style(&self) -> Option<String> {
         self.metadata(PROMPT_STYLE)?.as_str().map(str::to_owned)

@@ -33,8 +33,10 @@ pub struct GgufModel<'a> {
     pub padding: Option<u32>,
     /// A Jinja template that makes a prompt of messages.
     pub chat_template: Option<&'a str>,
-    /// The name of the style that instructions became text in when the model was trained, for gptune.
+    /// The name of the template by which conversations became texts when the model was trained, for gptune.
     pub prompt_style: Option<&'a str>,
+    /// The text of that template, if it is not one that is built in.
+    pub template: Option<&'a str>,
     /// Whether text that reads like an added token became that token when the model was trained, for gptune.
     pub special_tokens: bool,
 }

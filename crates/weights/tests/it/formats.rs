@@ -211,6 +211,7 @@ fn ways_out_come_back_bit_by_bit_at_124m() {
         added: &[],
         padding: None,
         prompt_style: None,
+        template: None,
         special_tokens: false,
         chat_template: None,
     };
@@ -233,6 +234,7 @@ fn models_that_gguf_cannot_hold_leave_no_file() {
         added: &[],
         padding: None,
         prompt_style: None,
+        template: None,
         special_tokens: false,
         chat_template: None,
     };

@@ -60,6 +60,7 @@ fn model<'a>(name: &'a str, tokens: &'a [String], merges: &'a [(String, String)]
         added: &[],
         padding: None,
         prompt_style: None,
+        template: None,
         special_tokens: false,
         chat_template: (name == "tied").then_some(template),
     }

@@ -40,7 +40,7 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Resolved> {
         None if base(model) == BUILT_IN => {
             let (mut config, _) = RunConfig::recipe("quickstart")?;
             // What it says of the style is nano's own.
-            config.data.prompt_style = RunConfig::default().data.prompt_style;
+            config.source.prompt_style = RunConfig::default().source.prompt_style;
             (config, Some("recipe quickstart, as for nano".to_owned()))
         }
         None => (RunConfig::default(), None),
@@ -74,7 +74,7 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Resolved> {
     // Opening the model says it again, for one that is not on this machine yet.
     let known = about(&config.source.model);
     if !given.prompt_style {
-        config.data.prompt_style = known.style(None);
+        known.own_template().name().clone_into(&mut config.source.prompt_style);
     }
     if !given.special_tokens {
         config.data.special_tokens = known.special_tokens;
@@ -105,8 +105,8 @@ fn apply(args: &TrainArgs, config: &mut RunConfig) {
         };
     }
     over!(
-        source: model, tie_head, data, train_data, val_data, test_data, device;
-        data: split, split_seed, skip_bad, too_long, special_tokens, prompt_style, mask_instructions, max_length, train_limit,
+        source: model, tie_head, data, train_data, val_data, test_data, fields, token_cache, prompt_style, add_tokens, device;
+        data: split, split_seed, skip_bad, too_long, special_tokens, mask_instructions, max_length, train_limit,
             batch_size;
         optim: grad_accum, max_grad_norm, lr, schedule, warmup, min_lr, weight_decay, weight_decay_on, freeze, train_only,
             beta_1, beta_2, eps;
@@ -115,7 +115,7 @@ fn apply(args: &TrainArgs, config: &mut RunConfig) {
         output: tensorboard, respond, response_tokens, preview;
     );
     // An empty pattern names nothing: it takes back those of a recipe.
-    for patterns in [&mut config.optim.freeze, &mut config.optim.train_only] {
+    for patterns in [&mut config.optim.freeze, &mut config.optim.train_only, &mut config.source.add_tokens] {
         patterns.retain(|pattern| !pattern.is_empty());
     }
     let switches = [

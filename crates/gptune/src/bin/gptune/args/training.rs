@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gptune_data::{Fractions, Order, PromptStyle, TooLong};
+use gptune_data::{Fractions, Order, TooLong};
 use gptune_train::{DecayOn, Precision, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ const EXAMPLES: &str = "Examples:
 Every flag is a key of a recipe too (with _ for -); config.toml of each run is one.";
 
 /// What a run that is gone on with has been given already.
-const RESUMED: [&str; 54] = [
+const RESUMED: [&str; 57] = [
     "model",
     "tie_head",
     "recipe",
@@ -46,6 +46,9 @@ const RESUMED: [&str; 54] = [
     "too_long",
     "special_tokens",
     "prompt_style",
+    "fields",
+    "add_tokens",
+    "token_cache",
     "mask_instructions",
     "max_length",
     "train_limit",
@@ -111,7 +114,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = MODEL, conflicts_with = "out", value_parser = name)]
     pub name: Option<String>,
 
-    /// Train on this data: a JSON or JSON Lines file, or sample, book, alpaca; it is split [default: sample]
+    /// Train on this data: a file (JSON, JSON Lines, CSV, TSV, Parquet, also gzip or zstd), a folder or pattern of files, - for
+    /// standard input, or sample, book, alpaca; it is split [default: sample]
     #[arg(long, short, help_heading = DATA)]
     pub data: Option<String>,
     /// Train on this file, which is not split, instead of --data
@@ -138,9 +142,21 @@ pub(crate) struct TrainArgs {
     /// Let text that reads like a special token of the tokenizer, such as <|endoftext|>, become that token
     #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub special_tokens: Option<bool>,
-    /// How instructions become text: book, alpaca, phi3 [default: as the model was trained, else book]
-    #[arg(long, help_heading = DATA)]
-    pub prompt_style: Option<PromptStyle>,
+    /// How conversations become texts: book, alpaca, phi3, chatml, zephyr, or a file of TOML or Jinja [default: as the model
+    /// was trained, else book]
+    #[arg(long = "template", visible_alias = "prompt-style", help_heading = DATA, value_name = "NAME|FILE")]
+    pub prompt_style: Option<String>,
+    /// Which keys of a record hold what, such as instruction=question,output=answer, or messages=KEY, or text=KEY [default:
+    /// what the first record shows]
+    #[arg(long, help_heading = DATA, value_name = "NAME=KEY,...")]
+    pub fields: Option<String>,
+    /// Add these special tokens to the model's tokenizer, with commas between; their rows of the table are the mean of all
+    #[arg(long, help_heading = MODEL, value_name = "TOKEN,...", value_delimiter = ',')]
+    pub add_tokens: Option<Vec<String>>,
+    /// Keep token ids in this folder, and take them from there when the same data are asked for again: for data that are
+    /// larger than memory
+    #[arg(long, help_heading = DATA, value_name = "DIR")]
+    pub token_cache: Option<String>,
     /// Train on responses only, not on instructions
     #[arg(long, help_heading = DATA, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub mask_instructions: Option<bool>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use gptune_data::{Order, Part, PromptStyle, TooLong};
+use gptune_data::{Order, Part, TooLong};
 
 use super::numbers::{count, from_0, length};
 
@@ -13,7 +13,8 @@ pub(crate) struct EvaluateArgs {
     /// The model: a folder, a file of weights or a name
     #[arg(long, short)]
     pub model: String,
-    /// The data: a JSON or JSON Lines file, or sample, book, alpaca [default: what the model was trained on]
+    /// The data: a file (JSON, JSON Lines, CSV, TSV, Parquet, also gzip or zstd), a folder or pattern of files, - for standard
+    /// input, or sample, book, alpaca [default: what the model was trained on]
     #[arg(long, short)]
     pub data: Option<String>,
     /// The part to evaluate: train, val, test or all [default: val of what the model was trained on, all of other data]
@@ -22,9 +23,8 @@ pub(crate) struct EvaluateArgs {
     /// Only the first N batches
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub batches: usize,
-    /// How instructions become text [default: as the model was trained, else book]
-    #[arg(long)]
-    pub prompt_style: Option<PromptStyle>,
+    #[command(flatten)]
+    pub text: TextArgs,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// Measure on data that have changed since the model was trained on them
@@ -96,9 +96,8 @@ pub(crate) struct RespondArgs {
     /// Longest answer in tokens
     #[arg(long, default_value_t = 256, value_parser = count)]
     pub max_new_tokens: usize,
-    /// How instructions become text [default: as the model was trained, else book]
-    #[arg(long)]
-    pub prompt_style: Option<PromptStyle>,
+    #[command(flatten)]
+    pub text: TextArgs,
     /// Let text that reads like a special token become that token [default: as the model was trained]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub special_tokens: Option<bool>,
@@ -151,9 +150,10 @@ pub(crate) struct AskArgs {
     /// Longest answer in tokens
     #[arg(long, default_value_t = 256, value_parser = count)]
     pub max_new_tokens: usize,
-    /// How the instruction becomes text [default: as the model was trained, else book]
-    #[arg(long)]
-    pub prompt_style: Option<PromptStyle>,
+    /// How the instruction becomes text: book, alpaca, phi3, chatml, zephyr, or a file [default: as the model was trained,
+    /// else book]
+    #[arg(long = "template", visible_alias = "prompt-style", value_name = "NAME|FILE")]
+    pub prompt_style: Option<String>,
     /// Let text that reads like a special token become that token [default: as the model was trained]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub special_tokens: Option<bool>,
@@ -176,6 +176,19 @@ pub(crate) struct TokensArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// How records become texts.
+#[derive(Debug, Args)]
+pub(crate) struct TextArgs {
+    /// How conversations become texts: book, alpaca, phi3, chatml, zephyr, or a file of TOML or Jinja [default: as the model
+    /// was trained, else book]
+    #[arg(long = "template", visible_alias = "prompt-style", value_name = "NAME|FILE")]
+    pub prompt_style: Option<String>,
+    /// Which keys of a record hold what, such as instruction=question,output=answer, or messages=KEY, or text=KEY [default:
+    /// what the first record shows]
+    #[arg(long, value_name = "NAME=KEY,...")]
+    pub fields: Option<String>,
 }
 
 /// Data and how to cut it into batches: what is not given is as in the training of the model, else the book's.
@@ -224,7 +237,8 @@ pub(crate) enum DataCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BatchesArgs {
-    /// The data: a JSON or JSON Lines file, or sample, book, alpaca
+    /// The data: a file (JSON, JSON Lines, CSV, TSV, Parquet, also gzip or zstd), a folder or pattern of files, - for standard
+    /// input, or sample, book, alpaca
     #[arg(long, short)]
     pub data: String,
     /// The part: train, val, test or all
@@ -233,10 +247,12 @@ pub(crate) struct BatchesArgs {
     /// Only the first N batches
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// How instructions become text [default: as the model was trained, else book]
-    #[arg(long)]
-    pub prompt_style: Option<PromptStyle>,
-    /// The model to make batches for: its tokenizer, its style and its settings
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// Take these special tokens for tokens of the tokenizer too, with commas between
+    #[arg(long, value_name = "TOKEN,...", value_delimiter = ',')]
+    pub add_tokens: Vec<String>,
+    /// The model to make batches for: its tokenizer, its template and its settings
     #[arg(long, short)]
     pub model: Option<String>,
     /// Take data that have changed since the model was trained on them

@@ -27,16 +27,16 @@ pub(crate) fn run(args: &AskArgs) -> Result<()> {
         bail!("there is no instruction; give one, in quotation marks, or on standard input");
     }
     let opened = model::open_model(&args.model, &Plain)?;
-    let style = opened.style(args.prompt_style, &Plain);
+    let template = opened.template(args.prompt_style.as_deref(), &Plain)?;
     let special_tokens = args.special_tokens.unwrap_or(opened.about.special_tokens);
     let tokenizer = &opened.tokenizer;
-    let encoder = Encoder { tokenizer, style, special_tokens };
+    let encoder = Encoder { tokenizer, template: &template, special_tokens };
     let example = Example::new(&instruction, args.input.as_deref().unwrap_or_default(), "");
     if !special_tokens {
-        console::note_literal(tokenizer, &example.instruction, "the instruction");
-        console::note_literal(tokenizer, &example.input, "the input");
+        console::note_literal(tokenizer, &instruction, "the instruction");
+        console::note_literal(tokenizer, example.input(), "the input");
     }
-    let prompt = encoder.ids(&style.prompt(&example))?;
+    let prompt = encoder.prompt(&example)?;
     if prompt.len() >= opened.folder.config.n_positions {
         bail!(
             "the instruction makes a prompt of {} tokens, and the model's context holds {}; shorten it",
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &AskArgs) -> Result<()> {
     let spinner = console::spinner("answering");
     let ids = model.generate(&prompt, &options);
     spinner.finish_and_clear();
-    let text = style.response(&tokenizer.decode(&ids)?);
+    let text = template.response(&tokenizer.decode(&ids)?);
     if args.json {
         return print_json(&json!({ "prompt_ids": prompt, "ids": ids, "text": text }));
     }

@@ -5,7 +5,7 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use gptune::{RunConfig, data, device, model};
-use gptune_data::{Order, OrderStream, Part, PromptStyle, Tokenizer};
+use gptune_data::{Order, OrderStream, Part, Template, Tokenizer};
 use gptune_kernels::slices::{Matrix, MatrixMut, Onto, matmul, matmul_totals};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
 use gptune_run::{Event, RunError, Sink, peak_memory_bytes};
@@ -38,7 +38,6 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     gptune_kernels::set_fused(!args.plain_burn);
     let mut config = RunConfig::default();
     config.data.batch_size = args.batch_size.get();
-    config.data.prompt_style = PromptStyle::Book;
     config.run = LoopConfig {
         max_steps: args.warmup + args.steps.get(),
         epochs: usize::MAX,
@@ -56,9 +55,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     config.data.max_length = context;
     config.source.data.clone_from(&args.data);
     let tokenizer = rest.tokenizer;
-    let target = ModelInput { tokenizer: &tokenizer, padding: rest.special.pad, context, prompts_only: false };
-    let data = Prepared::new(data::open(&config.source, false, &Plain)?.0, target, &config.data, |_| ())
-        .map_err(without_remedy)?;
+    let template = Template::default();
+    let reading = config.source.reading()?;
+    let target = ModelInput { tokenizer: &tokenizer, template: &template, padding: rest.special.pad, context, reading };
+    let data =
+        Prepared::new(data::open(&config.source, &Plain)?.0, &target, &config.data, |_| ()).map_err(without_remedy)?;
     let device = device::resolve(&args.device)?.device;
     // Untied, as in fine-tuning.
     let load = |device: &Device| folder.load(Some(false), device).map(|(model, _)| model);
@@ -170,8 +171,9 @@ fn generate(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer, model: &Gp
 
 /// The first instructions of the test part as prompts.
 fn prompts(args: &BenchArgs, data: &Prepared, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-    let examples = data.examples(Part::Test).iter().take(args.batch_size.get());
-    Ok(examples.map(|example| tokenizer.encode(&PromptStyle::Book.prompt(example))).collect::<Result<_, _>>()?)
+    let examples = data.examples(Part::Test, args.batch_size.get(), tokenizer)?;
+    let encoder = data.config().encoder(tokenizer, data.template());
+    Ok(examples.iter().map(|example| encoder.prompt(example)).collect::<Result<_, _>>()?)
 }
 
 /// The products of a training step on 283 rows, which is what the book's batches have on average when

@@ -113,16 +113,16 @@ fn to_gguf(
             looking.join(", ")
         ));
     }
-    let style = about.style(None);
+    let own = about.own_template();
     let foreign = about.foreign_template();
-    let template = foreign.map_or_else(|| style.chat_template(), str::to_owned);
+    let template = foreign.map_or_else(|| own.chat_template(), str::to_owned);
     let name = model::title(&args.folder);
     let added: Vec<(u32, bool)> = if tokenizer.is_gpt2() {
         Vec::new()
     } else {
         tokenizer.added().iter().map(|token| (token.id, token.special)).collect()
     };
-    let known = about.prompt_style.map(|style| style.to_string());
+    let source = about.template.as_ref().filter(|template| !template.is_built_in()).map(gptune_data::Template::source);
     let gguf = GgufModel {
         name: &name,
         sizes: GgufSizes::from(config),
@@ -132,7 +132,8 @@ fn to_gguf(
         added: &added,
         padding: special.pad.filter(|&pad| pad != tokenizer.end_of_text()),
         chat_template: Some(&template),
-        prompt_style: known.as_deref(),
+        prompt_style: about.template.as_ref().map(gptune_data::Template::name),
+        template: source.as_deref(),
         special_tokens: about.special_tokens,
     };
     save_gguf(model, &args.destination, &gguf, precision)?;
@@ -140,7 +141,7 @@ fn to_gguf(
     let end = tokenizer.tokens().get(tokenizer.end_of_text() as usize).cloned().unwrap_or_default();
     let path = args.destination.with_extension("Modelfile");
     let modelfile = match foreign {
-        None => style.modelfile(&file, &end),
+        None => own.modelfile(&file, &end),
         // Ollama takes the template from the file, where it knows it.
         Some(_) => {
             format!("# Made by gptune.\n#   ollama create NAME -f THIS_FILE\nFROM ./{file}\nPARAMETER stop \"{end}\"\n")

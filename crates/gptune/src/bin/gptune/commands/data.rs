@@ -1,6 +1,6 @@
 use anyhow::Result;
-use gptune::{RunConfig, model, tell_left_out};
-use gptune_data::{Batch, OrderStream, Tokenizer};
+use gptune::{RunConfig, model, model::fitted, tell_left_out};
+use gptune_data::{Batch, OrderStream, Template, Tokenizer};
 use gptune_train::{ModelInput, Prepared};
 
 use super::{batch_config, choose_data, open_data, print_json};
@@ -17,26 +17,31 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
 
 fn batches(args: &BatchesArgs) -> Result<()> {
     let opened = args.model.as_deref().map(|model| model::open_model(model, &Plain)).transpose()?;
-    let (tokenizer, padding, config, context, fingerprint) = if let Some(opened) = opened {
-        let style = opened.style(args.prompt_style, &Plain);
+    let given = args.text.prompt_style.as_deref();
+    let (tokenizer, template, padding, mut config, context, fingerprint) = if let Some(opened) = opened {
+        let template = opened.template(given, &Plain)?;
         let context = opened.folder.config.n_positions;
-        let chosen = choose_data(Some(&args.data), &opened.about, style, context, args.force)?;
+        let chosen = choose_data(Some(&args.data), &opened.about, &template, context, args.force)?;
         let config = batch_config(&args.batch, chosen.config, context)?;
-        (opened.tokenizer, opened.special.pad, config, context, chosen.fingerprint)
+        (opened.tokenizer, template, opened.special.pad, config, context, chosen.fingerprint)
     } else {
-        let style = args.prompt_style.unwrap_or_default();
+        let template = given.map(Template::find).transpose()?.unwrap_or_default();
         let mut config = RunConfig::default();
         config.source.data.clone_from(&args.data);
-        config.data.prompt_style = style;
         let config = batch_config(&args.batch, config, usize::MAX)?;
         // There is no model: the context is that of every released one, or what was asked for.
         let context = config.data.max_length.max(1024);
-        (Tokenizer::gpt2()?, None, config, context, None)
+        (Tokenizer::gpt2()?, template, None, config, context, None)
     };
-    let (source, _) = open_data(&config, false, fingerprint.as_deref())?;
+    if let Some(fields) = &args.text.fields {
+        config.source.fields.clone_from(fields);
+    }
+    let tokenizer = fitted(tokenizer, &args.add_tokens, &template, &Plain)?;
+    let (source, _) = open_data(&config, fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");
-    let target = ModelInput { tokenizer: &tokenizer, padding, context, prompts_only: false };
-    let data = Prepared::new(source, target, &config.data, |n| bar.inc(n))?;
+    let reading = config.source.reading()?;
+    let target = ModelInput { tokenizer: &tokenizer, template: &template, padding, context, reading };
+    let data = Prepared::new(source, &target, &config.data, |n| bar.inc(n))?;
     bar.finish_and_clear();
     tell_left_out(&data.left_out, &Plain);
     let loader = data.loader(args.split)?;

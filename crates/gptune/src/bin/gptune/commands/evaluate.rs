@@ -13,16 +13,19 @@ use crate::{
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let opened = model::open_model(&args.model, &Plain)?;
-    let style = opened.style(args.prompt_style, &Plain);
+    let template = opened.template(args.text.prompt_style.as_deref(), &Plain)?;
     let context = opened.folder.config.n_positions;
-    let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
+    let chosen = choose_data(args.data.as_deref(), &opened.about, &template, context, args.force)?;
     let split = args.split.unwrap_or_else(|| chosen.part(Part::Val));
-    let config = batch_config(&args.batch, chosen.config, context)?;
+    let mut config = batch_config(&args.batch, chosen.config, context)?;
+    config.source.fields.clone_from(args.text.fields.as_ref().unwrap_or(&config.source.fields.clone()));
     let device = device::resolve(&args.device)?.device;
-    let (source, _) = open_data(&config, false, chosen.fingerprint.as_deref())?;
+    let (source, _) = open_data(&config, chosen.fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");
-    let target = ModelInput { tokenizer: &opened.tokenizer, padding: opened.special.pad, context, prompts_only: false };
-    let data = Prepared::new(source, target, &config.data, |n| bar.inc(n))?;
+    let reading = config.source.reading()?;
+    let target =
+        ModelInput { tokenizer: &opened.tokenizer, template: &template, padding: opened.special.pad, context, reading };
+    let data = Prepared::new(source, &target, &config.data, |n| bar.inc(n))?;
     bar.finish_and_clear();
     tell_left_out(&data.left_out, &Plain);
     let loader = data.loader(split)?;

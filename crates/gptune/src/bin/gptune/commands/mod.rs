@@ -25,7 +25,7 @@ use gptune::{
     about::{About, Training, absolute},
     data::{self as data_source},
 };
-use gptune_data::{Part, PromptStyle};
+use gptune_data::{Part, Template};
 use gptune_train::Source;
 
 use crate::{
@@ -80,8 +80,8 @@ impl Chosen {
 /// # Errors
 ///
 /// If they cannot be read, or have not the fingerprint that they have to have.
-fn open_data(config: &RunConfig, questions: bool, fingerprint: Option<&str>) -> Result<(Source, String)> {
-    let (source, now) = data_source::open(&config.source, questions, &Plain)?;
+fn open_data(config: &RunConfig, fingerprint: Option<&str>) -> Result<(Source, String)> {
+    let (source, now) = data_source::open(&config.source, &Plain)?;
     if let Some(then) = fingerprint.filter(|then| *then != now) {
         let what = if config.source.train_data.is_empty() { &config.source.data } else { &config.source.train_data };
         bail!(
@@ -98,9 +98,9 @@ fn open_data(config: &RunConfig, questions: bool, fingerprint: Option<&str>) -> 
 /// # Errors
 ///
 /// If there are no data to use.
-fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: usize, force: bool) -> Result<Chosen> {
+fn choose_data(data: Option<&str>, about: &About, template: &Template, context: usize, force: bool) -> Result<Chosen> {
     let mut config = RunConfig::default();
-    config.data.prompt_style = style;
+    template.name().clone_into(&mut config.source.prompt_style);
     config.data.special_tokens = about.special_tokens;
     config.data.max_length = context.min(config.data.max_length);
     let training = about.training.as_ref();
@@ -127,6 +127,7 @@ fn choose_data(data: Option<&str>, about: &About, style: PromptStyle, context: u
     config.source.train_data.clone_from(&training.train_data);
     config.source.val_data.clone_from(&training.val_data);
     config.source.test_data.clone_from(&training.test_data);
+    config.source.fields.clone_from(&training.fields);
     config.data.split = training.split;
     config.data.split_seed = training.split_seed;
     config.data.train_limit = training.train_limit;

@@ -10,7 +10,7 @@ use gptune::{
     self_check::guard,
     text::quoted,
 };
-use gptune_data::{DataError, Dataset, END_OF_TEXT_ID, PromptStyle, Tokenizer};
+use gptune_data::{DataError, Dataset, END_OF_TEXT, END_OF_TEXT_ID, Template, Tokenizer};
 use gptune_model::{GenerateOptions, Gpt2, Gpt2Config};
 use gptune_run::{Checkpoint, Csv, Event, RunError, RunFolder, RunState, RunSummary, Sink, read_events};
 use gptune_train::{Ending, Keeper, PretrainConfig, Pretraining, TextBlocks, TrainError, TrainState};
@@ -120,7 +120,11 @@ fn prepare(args: &PretrainArgs, console: &Console) -> Result<Task> {
         let mut also = Vec::new();
         for path in &args.also {
             let dataset = Dataset::read(path).map_err(DataError::without_remedy)?;
-            also.extend(dataset.examples.iter().map(|example| PromptStyle::Book.training_text(example)));
+            for example in &dataset.examples {
+                let text = Template::default().training_text(example, &tokenizer)?;
+                // The token that ends it is in every vocabulary; its letters need not be.
+                also.push(text.strip_suffix(END_OF_TEXT).unwrap_or(&text).to_owned());
+            }
         }
         for text in &also {
             digest.update(text);

@@ -8,11 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use gptune::{
-    DataConfig, RunConfig, SourceConfig, about, data, device,
-    model::{self, Opened},
-    tell_left_out,
-};
+use gptune::{DataConfig, RunConfig, SourceConfig, about, data, device, model, tell_left_out};
 use gptune_data::{Example, Part, TooLong};
 use gptune_run::ANSWERS;
 use gptune_train::{ModelInput, Prepared, Respondent, Source, respond, responses_json};
@@ -28,22 +24,27 @@ use crate::{
 
 pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let opened = model::open_model(&args.model, &Plain)?;
-    let style = opened.style(args.prompt_style, &Plain);
+    let template = opened.template(args.text.prompt_style.as_deref(), &Plain)?;
     let context = opened.folder.config.n_positions;
-    let chosen = choose_data(args.data.as_deref(), &opened.about, style, context, args.force)?;
+    let chosen = choose_data(args.data.as_deref(), &opened.about, &template, context, args.force)?;
     let mut config = chosen.config.clone();
     config.data.skip_bad |= args.skip_bad;
     config.data.special_tokens = args.special_tokens.unwrap_or(config.data.special_tokens);
+    config.source.fields.clone_from(args.text.fields.as_ref().unwrap_or(&config.source.fields.clone()));
     config.data.too_long = args.too_long.unwrap_or(config.data.too_long);
     if args.limit == Some(0) {
         bail!("--limit 0 leaves nothing to answer; give at least 1, or leave it out");
     }
     let split = args.split.unwrap_or_else(|| chosen.part(Part::Test));
     // Of the data of the training, the entries that were trained on and no more.
-    let (source, fingerprint) = open_data(&config, !chosen.of_training, chosen.fingerprint.as_deref())?;
+    let (source, fingerprint) = open_data(&config, chosen.fingerprint.as_deref())?;
     // A run that left out what is too long has a test part without it; elsewhere only the prompt has to fit.
     let prompts_only = !(chosen.of_training && config.data.too_long == TooLong::Skip);
-    let examples = examples_of(source, split, args.limit, prompts_only, &opened, &config)?;
+    let mut reading = config.source.reading()?;
+    (reading.questions, reading.prompts_only) = (!chosen.of_training, prompts_only);
+    let target =
+        ModelInput { tokenizer: &opened.tokenizer, template: &template, padding: opened.special.pad, context, reading };
+    let examples = examples_of(source, split, args.limit, &target, &config)?;
     let out = args.out.clone().unwrap_or_else(|| opened.run().unwrap_or_default().join(ANSWERS));
     let real = |path: &Path| path.canonicalize().ok();
     if real(&out)
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let respondent = Respondent {
         model: &model,
         tokenizer,
-        style,
+        template: &template,
         special_tokens: config.data.special_tokens,
         max_new_tokens: args.max_new_tokens,
     };
@@ -120,23 +121,15 @@ fn examples_of(
     source: Source,
     split: Part,
     limit: Option<usize>,
-    prompts_only: bool,
-    opened: &Opened,
+    target: &ModelInput<'_>,
     config: &RunConfig,
 ) -> Result<Vec<Example>> {
-    let target = ModelInput {
-        tokenizer: &opened.tokenizer,
-        padding: opened.special.pad,
-        context: opened.folder.config.n_positions,
-        prompts_only,
-    };
     let data = Prepared::new(source, target, &config.data, |_| ())?;
     tell_left_out(&data.left_out, &Plain);
-    let mut examples = data.examples(split).to_vec();
+    let examples = data.examples(split, limit.unwrap_or(usize::MAX), target.tokenizer)?;
     if examples.is_empty() {
         bail!("the {split} part of {} has no examples; choose another --split", data.origin);
     }
-    examples.truncate(limit.unwrap_or(usize::MAX));
     Ok(examples)
 }
 

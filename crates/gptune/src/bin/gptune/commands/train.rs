@@ -156,7 +156,7 @@ fn next(trained: &Trained) -> String {
         let data = if sample { "--data FILE.json".to_owned() } else { data_flags(&config.source) };
         lines.push(format!("Train the real GPT-2:    {program} train --model gpt2 {data}"));
     } else {
-        let has = |part| !trained.data.examples(part).is_empty();
+        let has = |part| trained.data.count(part) > 0;
         let split = [(Part::Val, ""), (Part::Test, " --split test"), (Part::Train, " --split train")];
         // What is left without a part of its own is measured on what there is.
         let split = split.into_iter().find(|&(part, _)| has(part)).map_or("", |(_, flag)| flag);
@@ -166,12 +166,16 @@ fn next(trained: &Trained) -> String {
 }
 
 /// An instruction of the test part that a shell takes as it is, and a reader at a glance.
-fn question(trained: &Trained) -> &str {
+fn question(trained: &Trained) -> String {
     let plain = |text: &str| text.len() < 60 && !text.contains(|c: char| c.is_control() || "\"$`\\!".contains(c));
     let is_plain = |example: &&Example| {
-        let text = example.instruction.as_str();
-        example.input.is_empty() && plain(text) && trained.tokenizer.literal_added(text).is_none()
+        let text = example.instruction();
+        example.input().is_empty()
+            && example.messages.len() == 2
+            && plain(text)
+            && trained.tokenizer.literal_added(text).is_none()
     };
-    let question = trained.data.examples(Part::Test).iter().find(is_plain);
-    question.map_or("...", |example| example.instruction.as_str())
+    let examples = trained.data.examples(Part::Test, 100, &trained.tokenizer).unwrap_or_default();
+    let question = examples.iter().find(is_plain);
+    question.map_or_else(|| "...".to_owned(), |example| example.instruction().to_owned())
 }
