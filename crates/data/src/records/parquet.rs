@@ -1,5 +1,6 @@
 //! The records of a Parquet file, by row groups.
 
+mod pages;
 mod quiet;
 mod value;
 
@@ -26,7 +27,7 @@ use parquet::{
 };
 use rayon::prelude::*;
 
-use self::quiet::quietly;
+use self::{pages::Checked, quiet::quietly};
 use super::{
     source::Found,
     stored::{At, Contents},
@@ -160,7 +161,7 @@ impl Rows {
             self.group += 1;
             let descriptor = self.reader.metadata().file_metadata().schema_descr_ptr();
             let group = self.group - 1;
-            let open = || TreeBuilder::new().as_iter(descriptor, &*self.reader.get_row_group(group)?);
+            let open = || TreeBuilder::new().as_iter(descriptor, &Checked(self.reader.get_row_group(group)?));
             self.open = Some(quietly(open).map_err(|said| self.fault_in(group, 0, &said))?);
         }
     }
@@ -172,7 +173,7 @@ impl Rows {
             let rows = || {
                 let root = Type::group_type_builder("schema").with_fields(vec![Arc::clone(field)]).build()?;
                 let descriptor = Arc::new(SchemaDescriptor::new(Arc::new(root)));
-                let rows = TreeBuilder::new().as_iter(descriptor, &*self.reader.get_row_group(group)?)?;
+                let rows = TreeBuilder::new().as_iter(descriptor, &Checked(self.reader.get_row_group(group)?))?;
                 rows.take(row + 1).try_for_each(|row| row.map(drop))
             };
             quietly(rows).is_err()
