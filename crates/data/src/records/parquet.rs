@@ -66,7 +66,7 @@ struct Progress {
 
 impl Length for Contents {
     fn len(&self) -> u64 {
-        Contents::len(self)
+        self.len
     }
 }
 
@@ -80,7 +80,7 @@ impl ChunkReader for Contents {
     fn get_bytes(&self, start: u64, length: usize) -> Read<Bytes> {
         use std::io::Read;
         // Before there is room for it: a damaged file may ask for anything.
-        if start.checked_add(length as u64).is_none_or(|end| end > Contents::len(self)) {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.len) {
             return Err(ParquetError::EOF("it ends before".to_owned()));
         }
         let mut bytes = Vec::with_capacity(length);
@@ -93,7 +93,7 @@ impl ChunkReader for Contents {
 
 impl Rows {
     pub fn open(contents: Contents, origin: &str, read: &Arc<AtomicU64>) -> Result<Self, DataError> {
-        let bytes = contents.len();
+        let bytes = contents.len;
         let damaged = |problem: String| DataError::Damaged { origin: origin.to_owned(), problem };
         let reader = quietly(|| SerializedFileReader::new(contents)).map_err(|said| {
             damaged(format!(
