@@ -45,7 +45,7 @@ pub enum DataError {
     /// Several files that cannot be used, each for entries of its own.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and "))]
     Files(Vec<DataError>),
-    /// The file is JSON, and no list of instructions.
+    /// The file can be read, and is no list of records.
     #[error("{origin}: {problem}")]
     OtherShape {
         /// The file or name of the dataset.
@@ -53,7 +53,7 @@ pub enum DataError {
         /// What it is, and what to do.
         problem: String,
     },
-    /// The file is something else than JSON in UTF-8.
+    /// The file is of a kind that is not read, or no UTF-8.
     #[error("{origin} is {kind}")]
     NotText {
         /// The file or name of the dataset.

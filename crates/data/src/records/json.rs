@@ -24,6 +24,11 @@ fn entry(value: Value) -> Entry {
     }
 }
 
+/// Whether the JSON standard has it between values.
+fn is_blank(byte: u8) -> bool {
+    b" \t\r\n".contains(&byte)
+}
+
 /// A JSON array, element by element.
 pub(super) struct Array {
     text: Text,
@@ -78,7 +83,11 @@ impl Array {
         }
         let text = self.text.rest();
         // Between the brackets of an empty one is no element.
-        if self.ended && self.count == 0 && slices.len() == 1 && text[slices[0].clone()].trim_ascii().is_empty() {
+        if self.ended
+            && self.count == 0
+            && slices.len() == 1
+            && text[slices[0].clone()].iter().all(|byte| is_blank(*byte))
+        {
             let is_closed = text.get(slices[0].end) == Some(&b']');
             slices.truncate(usize::from(!is_closed));
         }
@@ -107,7 +116,8 @@ impl Array {
     fn fault_at(&self, start: usize, end: usize, is_first: bool) -> DataError {
         let before: &[u8] = if is_first { b"[" } else { b"[0," };
         let text = self.text.rest();
-        let document = [before, &text[start..text.len().min(end + 1)]].concat();
+        // An escape that the border cuts is looked at as a whole.
+        let document = [before, &text[start..text.len().min(end + 8)]].concat();
         let (line, column) = self.text.position(start);
         let fault = read::<Vec<Value>>(&document).err().unwrap_or_else(|| Fault {
             line: 1,
@@ -122,7 +132,7 @@ impl Array {
     fn behind(&mut self) -> Result<Option<DataError>, DataError> {
         loop {
             let rest = self.text.rest();
-            if let Some(at) = rest.iter().position(|byte| !b" \t\r\n".contains(byte)) {
+            if let Some(at) = rest.iter().position(|byte| !is_blank(*byte)) {
                 let (line, column) = self.text.position(at);
                 let fault = Fault { line, column: column + 1, message: "trailing characters".to_owned() };
                 return Ok(Some(json_error(self.text.origin(), fault)));

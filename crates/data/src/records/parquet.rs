@@ -1,5 +1,6 @@
 //! The records of a Parquet file, by row groups.
 
+mod pages;
 mod quiet;
 mod value;
 
@@ -26,7 +27,7 @@ use parquet::{
 };
 use rayon::prelude::*;
 
-use self::quiet::quietly;
+use self::{pages::Checked, quiet::quietly};
 use super::{
     source::Found,
     stored::{At, Contents},
@@ -65,7 +66,7 @@ struct Progress {
 
 impl Length for Contents {
     fn len(&self) -> u64 {
-        Contents::len(self)
+        self.len
     }
 }
 
@@ -79,7 +80,7 @@ impl ChunkReader for Contents {
     fn get_bytes(&self, start: u64, length: usize) -> Read<Bytes> {
         use std::io::Read;
         // Before there is room for it: a damaged file may ask for anything.
-        if start.checked_add(length as u64).is_none_or(|end| end > Contents::len(self)) {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.len) {
             return Err(ParquetError::EOF("it ends before".to_owned()));
         }
         let mut bytes = Vec::with_capacity(length);
@@ -92,7 +93,7 @@ impl ChunkReader for Contents {
 
 impl Rows {
     pub fn open(contents: Contents, origin: &str, read: &Arc<AtomicU64>) -> Result<Self, DataError> {
-        let bytes = contents.len();
+        let bytes = contents.len;
         let damaged = |problem: String| DataError::Damaged { origin: origin.to_owned(), problem };
         let reader = quietly(|| SerializedFileReader::new(contents)).map_err(|said| {
             damaged(format!(
@@ -160,7 +161,7 @@ impl Rows {
             self.group += 1;
             let descriptor = self.reader.metadata().file_metadata().schema_descr_ptr();
             let group = self.group - 1;
-            let open = || TreeBuilder::new().as_iter(descriptor, &*self.reader.get_row_group(group)?);
+            let open = || TreeBuilder::new().as_iter(descriptor, &Checked(self.reader.get_row_group(group)?));
             self.open = Some(quietly(open).map_err(|said| self.fault_in(group, 0, &said))?);
         }
     }
@@ -172,7 +173,7 @@ impl Rows {
             let rows = || {
                 let root = Type::group_type_builder("schema").with_fields(vec![Arc::clone(field)]).build()?;
                 let descriptor = Arc::new(SchemaDescriptor::new(Arc::new(root)));
-                let rows = TreeBuilder::new().as_iter(descriptor, &*self.reader.get_row_group(group)?)?;
+                let rows = TreeBuilder::new().as_iter(descriptor, &Checked(self.reader.get_row_group(group)?))?;
                 rows.take(row + 1).try_for_each(|row| row.map(drop))
             };
             quietly(rows).is_err()

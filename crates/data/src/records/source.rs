@@ -84,7 +84,8 @@ impl Source {
             return Err(DataError::NotText { origin: origin.to_owned(), kind });
         }
         match first {
-            b'[' => Ok(Self::Array(Array::new(text, at))),
+            // A form feed is a blank, and none of JSON's.
+            b'[' if !text.rest()[..at].contains(&0x0c) => Ok(Self::Array(Array::new(text, at))),
             b'{' => Listed::or_lines(text, at),
             _ if named_table || foreign::is_table(text.rest()) => {
                 Table::open(text, kind == Some(Kind::Tsv)).map(Self::Table)

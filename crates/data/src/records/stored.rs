@@ -25,7 +25,7 @@ pub(super) enum Stored {
 #[derive(Clone)]
 pub(super) struct Contents {
     bytes: Bytes,
-    len: u64,
+    pub len: u64,
 }
 
 #[derive(Clone)]
@@ -106,10 +106,6 @@ impl Stored {
 }
 
 impl Contents {
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
     /// A reader from a place on.
     pub fn reader(&self, at: u64) -> At {
         At { bytes: self.bytes.clone(), at }

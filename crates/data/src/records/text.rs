@@ -123,7 +123,8 @@ impl Text {
 
     /// That a record of the rest is longer than what is kept.
     pub fn too_long(&self, index: usize, at: usize) -> DataError {
-        let (line, _) = self.position(at);
+        let blank = self.rest()[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let (line, _) = self.position(at + blank);
         let problem = format!(
             "entry {index}, which starts in line {line}, is longer than {} MB; no example is, so that a bracket or quote \
              is likely to be missing there",

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use gptune_data::{Dataset, ReadOptions, Tokenizer};
+use gptune_data::{DataError, Dataset, ReadOptions, Records, Tokenizer};
 use serde_json::Value;
 
 /// Marsaglia's xorshift with 64 bits.
@@ -103,6 +103,101 @@ fn damaged_data_never_panic() {
         }
     }
     println!("{count} damaged files of data: {read} read, {examples} examples");
+    assert!(read > 0 && read < count);
+}
+
+/// Values of an array or lines, or the fault: all that a file says.
+fn stream(name: &str, bytes: &[u8]) -> (Vec<Value>, Option<DataError>) {
+    let mut records = Records::of_bytes(name, bytes.to_vec().into());
+    let mut values = Vec::new();
+    loop {
+        match records.next_chunk() {
+            Ok(Some(chunk)) => values.extend(chunk.into_iter().map(|record| match record.entry {
+                Ok(entry) => Value::Object(entry),
+                Err((_, value)) => value,
+            })),
+            Ok(None) => return (values, None),
+            Err(fault) => return (values, Some(fault)),
+        }
+    }
+}
+
+#[test]
+fn damaged_arrays_are_read_and_faulted_as_if_they_were_parsed_whole() {
+    let seeds: [&[u8]; 3] = [
+        b"[{\"a\":\"b\\\"],\",\"x\":NaN},\n {\"c\":[1,{\"d\":\"]}\\u00e9\"}],\"e\":-2.5e3} , [] ,\n7]\n",
+        b" [ ]  ",
+        "[{\"é\": \"\\ud83d\"}, 18446744073709551616,\n\n\"x\", null, [[[]]], {}]".as_bytes(),
+    ];
+    let count = runs(40_000);
+    let mut random = XorShift(0x1234_5678_9abc_def1);
+    let (mut read, mut faulted) = (0, 0);
+    for run in 0..count {
+        let mut bytes = seeds[run % seeds.len()].to_vec();
+        for _ in 0..=random.below(3) {
+            damage(&mut bytes, &mut random);
+        }
+        if bytes.trim_ascii_start().first() != Some(&b'[') || std::str::from_utf8(&bytes).is_err() || bytes.contains(&0)
+        {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let (values, fault) = stream("x.json", &bytes);
+        match (gptune_json::read::<Vec<Value>>(&bytes), fault) {
+            (Ok(whole), None) => {
+                read += 1;
+                assert_eq!(values, whole, "{text}");
+            }
+            (Err(whole), Some(DataError::Json { line, column, message, .. })) => {
+                faulted += 1;
+                assert_eq!((line, column, message), (whole.line, whole.column, whole.message), "{text}");
+            }
+            (whole, fault) => panic!("{text}: {whole:?} {fault:?}"),
+        }
+    }
+    println!("{count} damaged arrays: {read} read, {faulted} faulted");
+    assert!(read > 0 && faulted > 0);
+}
+
+#[test]
+fn damaged_files_of_every_format_never_panic() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+    let fixture = |name: &str| fs::read(fixtures.join(name)).unwrap();
+    let table = b"instruction,input,output\r\na,\"b\n\"\"c\"\"\",d\r\n\r\ne,,f\n1,2\n".to_vec();
+    let lines = b"{\"instruction\":\"a\",\"output\":\"b\"}\n".repeat(9);
+    let gzip = {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, &lines).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut seeds = vec![
+        ("damaged.csv", table.clone()),
+        ("damaged.tsv", table.iter().map(|byte| if *byte == b',' { b'\t' } else { *byte }).collect()),
+        ("damaged.jsonl.gz", gzip),
+        ("damaged.jsonl.zst", zstd::encode_all(&lines[..], 1).unwrap()),
+    ];
+    let parquet = ["snappy", "zstd", "gzip", "plain", "nested", "kinds", "binary", "keys"];
+    seeds.extend(parquet.map(|name| ("damaged.parquet", fixture(&format!("{name}.parquet")))));
+    let count = runs(6_000);
+    let mut random = XorShift(0xfeed_beef_1234_5671);
+    let (mut read, mut records) = (0, 0);
+    for run in 0..count {
+        let (name, bytes) = &seeds[run % seeds.len()];
+        let mut bytes = bytes.clone();
+        for _ in 0..=random.below(3) {
+            damage(&mut bytes, &mut random);
+        }
+        let (values, fault) = stream(name, &bytes);
+        records += values.len();
+        match fault {
+            None => read += 1,
+            Some(fault) => {
+                let fault = fault.to_string();
+                assert!(fault.contains("damaged.") && !fault.contains('\n') && fault.len() < 1000, "{fault}");
+            }
+        }
+    }
+    println!("{count} damaged files: {read} read, {records} records");
     assert!(read > 0 && read < count);
 }
 

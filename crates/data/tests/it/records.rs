@@ -10,7 +10,8 @@ fn write(folder: &Path, name: &str, text: &str) {
 
 /// A record for each output.
 fn lines(outputs: &[&str]) -> String {
-    outputs.iter().map(|output| format!("{{\"instruction\": \"a\", \"output\": \"{output}\"}}\n")).collect()
+    let line = |output: &&str| format!("{{\"instruction\": \"a\", \"output\": \"{output}\"}}\n");
+    outputs.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 fn outputs(records: &mut Records) -> Vec<String> {
@@ -106,8 +107,7 @@ fn a_stream_ends_at_a_fault_and_begins_again() {
 
 #[test]
 fn a_digest_is_that_of_the_bytes_as_they_are_stored() {
-    let hex =
-        |records: &Records| records.digest().unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |records: &Records| records.digest().unwrap().map(|byte| format!("{byte:02x}")).concat();
     // printf abc | sha256sum
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hex(&Records::of_bytes("x", b"abc".as_slice().into())), abc);
