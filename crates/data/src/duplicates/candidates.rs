@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{
     DuplicateError, NearDuplicate,
-    compare::{Frequencies, counts},
+    compare::Frequencies,
     grams::Grams,
     stream::{self, Block},
 };
@@ -21,8 +21,6 @@ const BEST: usize = 2;
 const BEFORE: usize = 3;
 /// No text.
 const NONE: u32 = u32::MAX;
-/// How many bytes of texts wait for a later one that they are compared with.
-const WAITING: usize = 128 << 20;
 
 /// What texts have to agree in to be compared; 0 for a text that is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,11 +125,12 @@ impl Candidates {
         }
     }
 
-    /// Compares all candidates, in as many passes as the texts that wait need.
+    /// Compares all candidates, in as many passes as are needed when texts of `room` bytes can wait for later ones.
     pub(super) fn compare<E>(
         &mut self,
         texts: usize,
         threshold: f64,
+        room: usize,
         frequencies: &Frequencies,
         source: &mut impl FnMut(&mut dyn FnMut(&str)) -> Result<(), E>,
         mut progress: impl FnMut(usize, usize),
@@ -140,7 +139,7 @@ impl Candidates {
         let mut pass = 1;
         while self.of.iter().any(|kept| *kept != [NONE; BEST]) {
             pass += 1;
-            let mut waiting = Waiting::new(self.last_uses());
+            let mut waiting = Waiting::new(self.last_uses(), room);
             let now = stream::read(source, |block| {
                 // A source that has grown is an error below.
                 if block.start + block.len() <= texts {
@@ -193,13 +192,17 @@ fn compare_block(
     candidates
         .par_iter()
         .enumerate()
-        .map_init(Grams::default, |grams, (at, kept)| {
+        .map_init(Default::default, |(own, other): &mut (Grams, Grams), (at, kept)| {
             let others = kept.map(at_hand);
             if others == [None; BEST] {
                 return [None; BEST];
             }
-            let own = counts(grams, block.get(at));
-            others.map(|other| other.map(|text| frequencies.similarity(&own, &counts(grams, text))))
+            own.count(block.get(at));
+            let norm = frequencies.norm(own);
+            others.map(|text| {
+                other.count(text?);
+                Some(frequencies.similarity(own, norm, other))
+            })
         })
         .collect()
 }
@@ -211,11 +214,12 @@ struct Waiting {
     /// Texts by their last use, the earliest first.
     until: BinaryHeap<Reverse<(u32, u32)>>,
     bytes: usize,
+    room: usize,
 }
 
 impl Waiting {
-    fn new(last_uses: Vec<u32>) -> Self {
-        Self { last_uses, texts: HashMap::default(), until: BinaryHeap::new(), bytes: 0 }
+    fn new(last_uses: Vec<u32>, room: usize) -> Self {
+        Self { last_uses, texts: HashMap::default(), until: BinaryHeap::new(), bytes: 0, room }
     }
 
     /// Forgets what nobody waits for any more, and keeps texts of this block while there is room. A text that there is no
@@ -230,7 +234,7 @@ impl Waiting {
         }
         for (number, at) in (block.start..end).zip(0..) {
             let (until, text) = (self.last_uses[number], block.get(at));
-            if (until as usize) >= end && (self.texts.is_empty() || self.bytes + Self::size(text) <= WAITING) {
+            if (until as usize) >= end && (self.texts.is_empty() || self.bytes + Self::size(text) <= self.room) {
                 let number = u32::try_from(number).unwrap_or(NONE);
                 self.bytes += Self::size(text);
                 self.until.push(Reverse((until, number)));

@@ -6,6 +6,9 @@ use super::grams::{Counts, Grams, rarity};
 
 /// Places of a table, a power of two.
 const PLACES: usize = 1 << 22;
+/// So many texts are all counted, and of those after them one of so many, for all of them.
+const ALL: usize = 500_000;
+const SAMPLED: u32 = 16;
 
 /// How many texts of a stream have an n-gram, in tables of 32 MB whatever the stream.
 ///
@@ -23,11 +26,21 @@ impl Frequencies {
         Self { have_it, texts: 0 }
     }
 
-    /// Counts the n-grams of one text; the caller counts the text. The order of texts is no matter.
-    pub(super) fn add(&self, counts: &Counts) {
+    /// How many texts the text with a number stands for. Of long streams, most are not counted.
+    pub(super) fn times(text: usize) -> u32 {
+        match text {
+            ..ALL => 1,
+            text if text.is_multiple_of(SAMPLED as usize) => SAMPLED,
+            _ => 0,
+        }
+    }
+
+    /// Counts the n-grams of a text as often as it stands for; the caller counts the text. The order of texts is no
+    /// matter.
+    pub(super) fn add(&self, counts: &Counts, times: u32) {
         for (gram, _) in counts {
             for count in self.counts_of(*gram) {
-                count.fetch_add(1, Relaxed);
+                count.fetch_add(times, Relaxed);
             }
         }
     }
@@ -51,27 +64,20 @@ impl Frequencies {
         self.texts += texts as u64;
     }
 
-    /// The cosine of the weighted counts of two texts.
-    pub(super) fn similarity(&self, a: &Counts, b: &Counts) -> f64 {
-        let weight = |gram: u64, count: u32| f64::from(count) * self.rarity(gram);
-        let norm =
-            |counts: &Counts| counts.iter().map(|(gram, count)| weight(*gram, *count).powi(2)).sum::<f64>().sqrt();
-        let (mut left, mut right) = (&a[..], &b[..]);
-        let mut dot = 0.0;
-        while let ([x, ..], [y, ..]) = (left, right) {
-            if x.0 == y.0 {
-                dot += weight(x.0, x.1) * weight(y.0, y.1);
-            }
-            let (from_left, from_right) = (usize::from(x.0 <= y.0), usize::from(y.0 <= x.0));
-            (left, right) = (&left[from_left..], &right[from_right..]);
-        }
-        if dot == 0.0 { 0.0 } else { (dot / (norm(a) * norm(b))).min(1.0) }
+    /// The norm of a text's weighted counts.
+    pub(super) fn norm(&self, text: &Grams) -> f64 {
+        text.counts().iter().map(|(gram, count)| (f64::from(*count) * self.rarity(*gram)).powi(2)).sum::<f64>().sqrt()
     }
-}
 
-/// Counts of a text, made anew.
-pub(super) fn counts(grams: &mut Grams, text: &str) -> Counts {
-    let mut counts = Counts::new();
-    grams.count(text, &mut counts);
-    counts
+    /// The cosine of the weighted counts of two texts; `norm` is that of `a`.
+    pub(super) fn similarity(&self, a: &Grams, norm: f64, b: &Grams) -> f64 {
+        let (mut dot, mut squares) = (0.0, 0.0);
+        for (gram, count) in b.counts() {
+            let rarity = self.rarity(*gram);
+            let weight = f64::from(*count) * rarity;
+            squares += weight * weight;
+            dot += weight * f64::from(a.of(*gram)) * rarity;
+        }
+        if dot == 0.0 { 0.0 } else { (dot / (norm * squares.sqrt())).min(1.0) }
+    }
 }

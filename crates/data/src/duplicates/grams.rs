@@ -9,7 +9,7 @@ const LONGEST: usize = 3;
 /// character 0, n-grams of different lengths differ.
 const BITS: u32 = 21;
 
-/// How often each n-gram is in a text, in the order of their numbers.
+/// How often each n-gram is in a text.
 pub(super) type Counts = Vec<(u64, u32)>;
 
 /// Whether a text is in pairs at all. As in the book, texts of one character never are.
@@ -52,34 +52,64 @@ fn is_word_character(c: char) -> bool {
     }
 }
 
-/// Room for the n-grams of one text after another.
+/// The n-grams of one text after another, in room that is used again.
 #[derive(Default)]
 pub(super) struct Grams {
     /// The characters that are compared.
     pub chars: Vec<char>,
-    all: Vec<u64>,
+    counts: Counts,
+    /// Places in `counts`, from 1, at the place that an n-gram's bits say or the next one that is free; 0 is free. At
+    /// most half is taken.
+    table: Vec<u32>,
 }
 
 impl Grams {
-    /// The counts of a text's n-grams, in the order of their numbers; the last text's are overwritten.
-    pub(super) fn count(&mut self, text: &str, counts: &mut Counts) {
+    /// Counts the n-grams of a text instead of the last one's.
+    pub(super) fn count(&mut self, text: &str) -> &Counts {
         bare(text, &mut self.chars);
-        self.count_chars(counts);
+        self.count_chars()
     }
 
     /// As [`Grams::count`], for characters that are there already.
-    pub(super) fn count_chars(&mut self, counts: &mut Counts) {
-        self.all.clear();
+    pub(super) fn count_chars(&mut self) -> &Counts {
+        self.counts.clear();
+        self.table.clear();
+        self.table.resize((self.chars.len() * LONGEST * 2).next_power_of_two(), 0);
         for n in 1..=LONGEST {
-            self.all.extend(self.chars.windows(n).map(number));
-        }
-        self.all.sort_unstable();
-        counts.clear();
-        for gram in &self.all {
-            match counts.last_mut() {
-                Some((last, count)) if last == gram => *count += 1,
-                _ => counts.push((*gram, 1)),
+            for gram in self.chars.windows(n).map(number) {
+                match find(&self.counts, &self.table, gram) {
+                    Ok(place) => self.counts[place].1 += 1,
+                    Err(free) => {
+                        self.counts.push((gram, 1));
+                        self.table[free] = u32::try_from(self.counts.len()).unwrap_or(0);
+                    }
+                }
             }
+        }
+        &self.counts
+    }
+
+    /// The counts of the last text, in the order in which its n-grams were seen.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How often the last text has an n-gram.
+    pub(super) fn of(&self, gram: u64) -> u32 {
+        find(&self.counts, &self.table, gram).map_or(0, |place| self.counts[place].1)
+    }
+}
+
+/// The place of an n-gram in `counts`, or the one that is free for it in `table`.
+#[expect(clippy::cast_possible_truncation, reason = "only some bits are wanted")]
+fn find(counts: &Counts, table: &[u32], gram: u64) -> Result<usize, usize> {
+    let mut at = (gram.wrapping_mul(super::min_hash::FACTOR) >> 32) as usize;
+    loop {
+        at &= table.len() - 1;
+        match (table[at] as usize).checked_sub(1) {
+            None => return Err(at),
+            Some(place) if counts[place].0 == gram => return Ok(place),
+            Some(_) => at += 1,
         }
     }
 }
@@ -123,12 +153,27 @@ mod tests {
 
     #[test]
     fn every_gram_of_up_to_three_characters_is_counted() {
-        let mut counts = Vec::new();
-        Grams::default().count("Abab", &mut counts);
+        let mut grams = Grams::default();
         let of = |text: &str| number(&text.chars().collect::<Vec<_>>());
-        let expected = [("a", 2), ("b", 2), ("ab", 2), ("ba", 1), ("aba", 1), ("bab", 1)];
-        assert_eq!(counts, expected.map(|(text, count)| (of(text), count)));
-        Grams::default().count("", &mut counts);
-        assert!(counts.is_empty());
+        for _ in 0..2 {
+            let expected = [("a", 2), ("b", 2), ("ab", 2), ("ba", 1), ("aba", 1), ("bab", 1)];
+            assert_eq!(grams.count("Abab"), &expected.map(|(text, count)| (of(text), count)));
+            assert_eq!((grams.of(of("ab")), grams.of(of("bb"))), (2, 0));
+            assert!(grams.count("").is_empty());
+            assert_eq!(grams.of(of("a")), 0);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_counted_as_by_sorting() {
+        let text: String = (0..5000_u32).filter_map(|n| char::from_u32(0x4e00 + n * n % 89)).collect();
+        let chars: Vec<char> = text.chars().collect();
+        let mut all: Vec<u64> = (1..=3).flat_map(|n| chars.windows(n).map(number)).collect();
+        all.sort_unstable();
+        let expected: Counts =
+            all.chunk_by(|a, b| a == b).map(|same| (same[0], u32::try_from(same.len()).unwrap())).collect();
+        let mut counts = Grams::default().count(&text).clone();
+        counts.sort_unstable();
+        assert_eq!(counts, expected);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     candidates::{self, Key, Keys},
     check_threshold,
     compare::Frequencies,
-    grams::{Counts, Grams, bare, is_compared},
+    grams::{Grams, bare, is_compared},
     stream::{self, Block},
 };
 
@@ -27,17 +27,21 @@ pub struct MinHash {
     pub rows: usize,
     /// Characters of an n-gram, at least 1.
     pub characters: usize,
+    /// How many bytes of texts can wait for a later one that they are compared with. What there is no room for costs
+    /// another pass, and results are the same.
+    pub waiting: usize,
 }
 
 impl Default for MinHash {
     fn default() -> Self {
-        Self { bands: 12, rows: 4, characters: 4 }
+        Self { bands: 12, rows: 4, characters: 4, waiting: 128 << 20 }
     }
 }
 
 impl MinHash {
     /// Pairs of texts that are more similar than `threshold`, each later text with at most two earlier ones. What is said
-    /// to be a pair is one, by the similarity of the whole texts; some pairs are missed.
+    /// to be a pair is one, by the similarity of the whole texts; some pairs are missed. How rare an n-gram is says each
+    /// of the first 500,000 texts, and of later ones every 16th.
     ///
     /// `source` hands each text to the function that it is given, and all of them again whenever it is called: twice, and
     /// once more for each 128 MB of texts that have to wait for a similar one. `progress` hears which pass it is, from 1,
@@ -64,39 +68,44 @@ impl MinHash {
         })?;
         let mut candidates = candidates::find(&keys);
         drop(keys);
-        candidates.compare(texts, threshold, &frequencies, &mut source, progress)
+        candidates.compare(texts, threshold, self.waiting, &frequencies, &mut source, progress)
     }
 
     fn bands(&self) -> usize {
         self.bands.clamp(1, 64)
     }
 
-    /// The keys of a block's texts, band by band for each, and how many texts count for the frequencies.
+    /// The keys of a block's texts, band by band for each, and how many texts were counted in the frequencies.
     fn keys(&self, block: &Block, frequencies: &Frequencies) -> (Vec<Key>, usize) {
         let mut keys = vec![Key::default(); block.len() * self.bands()];
         let counted = keys
             .par_chunks_mut(self.bands())
             .enumerate()
             .map_init(
-                || (Grams::default(), Counts::new(), Signer::new(self)),
-                |(grams, counts, signer), (at, keys)| {
+                || (Grams::default(), Signer::new(self)),
+                |(grams, signer), (at, keys)| {
                     let text = block.get(at);
                     if text.is_empty() {
                         return 0;
                     }
                     bare(text, &mut grams.chars);
-                    grams.count_chars(counts);
-                    frequencies.add(counts);
+                    let times = Frequencies::times(block.start + at);
+                    if times > 0 {
+                        frequencies.add(grams.count_chars(), times);
+                    }
                     if is_compared(text) && !grams.chars.is_empty() {
                         signer.sign(&grams.chars, keys);
                     }
-                    1
+                    times as usize
                 },
             )
             .sum();
         (keys, counted)
     }
 }
+
+/// An odd number without a pattern: 2^64 by the golden ratio.
+pub(super) const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Spreads the bits of a number, as `SplitMix64` does.
 pub(super) fn mix(number: u64) -> u64 {
@@ -121,7 +130,7 @@ impl Signer {
         let rows = settings.rows.clamp(1, 16);
         let count = settings.bands() * rows;
         // Always the same numbers.
-        let order = |n: u64| mix(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let order = |n: u64| mix(n.wrapping_mul(FACTOR));
         let orders: Vec<_> = (1..=count as u64).map(order).map(|n| ((n >> 32) as u32, n as u32 | 1)).collect();
         Self {
             rows,
@@ -136,8 +145,8 @@ impl Signer {
         // A text that is too short for one n-gram is one.
         let length = self.characters.min(chars.len());
         let hash = |gram: &[char]| {
-            let all = gram.iter().fold(0, |all: u64, c| mix(all.wrapping_add(u64::from(*c))));
-            (all >> 32) as u32
+            let all = gram.iter().fold(0, |all: u64, c| (all ^ u64::from(*c)).wrapping_mul(FACTOR).rotate_left(29));
+            (mix(all) >> 32) as u32
         };
         self.hashes.clear();
         self.hashes.extend(chars.windows(length).map(hash));

@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use ahash::RandomState;
 use rayon::prelude::*;
 
-use super::grams::{Counts, Grams, rarity};
+use super::grams::{Grams, rarity};
 
 /// How many texts have an n-gram, and later its place in the order.
 type Table = HashMap<u64, u32, RandomState>;
@@ -44,10 +44,9 @@ impl Vectors {
 
         let rows: Vec<Vec<Element>> = texts
             .par_iter()
-            .map_init(Default::default, |(grams, counts): &mut (Grams, Counts), text| {
-                grams.count(text, counts);
+            .map_init(Grams::default, |grams, text| {
                 let mut row: Vec<_> =
-                    counts.iter().map(|&(gram, count)| Element { gram: have_it[&gram], count }).collect();
+                    grams.count(text).iter().map(|&(gram, count)| Element { gram: have_it[&gram], count }).collect();
                 row.sort_unstable_by_key(|element| element.gram);
                 row
             })
@@ -113,12 +112,11 @@ impl Vectors {
 
 /// How many texts have each n-gram.
 fn tables(texts: &[&str], times: &[u32]) -> Table {
-    let count = |(mut table, mut grams, mut counts): (Table, Grams, Counts), (text, times): (&&str, &u32)| {
-        grams.count(text, &mut counts);
-        for (gram, _) in &counts {
+    let count = |(mut table, mut grams): (Table, Grams), (text, times): (&&str, &u32)| {
+        for (gram, _) in grams.count(text) {
             *table.entry(*gram).or_default() += times;
         }
-        (table, grams, counts)
+        (table, grams)
     };
     texts.par_iter().zip(times).with_min_len(1024).fold(Default::default, count).map(|(table, ..)| table).reduce(
         Default::default,

@@ -80,7 +80,7 @@ fn random_texts(seed: u32, count: u32) -> Vec<String> {
     let mut draws = Mt19937::new(seed.into());
     let mut below = |n: u32| draws.next_u32() % n;
     let words: Vec<String> = (0..60)
-        .map(|_| (0..=below(7)).map(|_| char::from(b'a' + u8::try_from(below(1 + seed % 9)).unwrap())).collect())
+        .map(|_| (0..=below(7)).map(|_| char::from(b'a' + u8::try_from(below(1 + seed % 24)).unwrap())).collect())
         .collect();
     let mut texts: Vec<Vec<String>> = Vec::new();
     for number in 0..count {
@@ -237,6 +237,29 @@ fn min_hash_links_each_of_many_equal_texts_to_an_earlier_one() {
     let seconds: HashSet<usize> = found.iter().map(|pair| pair.second).collect();
     assert_eq!(seconds.len(), 20_000 - 4);
     assert!(found.len() < 2 * 20_000);
+}
+
+#[test]
+fn texts_that_have_no_room_to_wait_are_compared_in_another_pass() {
+    let texts = planted(5000);
+    let roomy = stream(&MinHash::default(), &texts, 0.8);
+    for (waiting, most) in [(0, 10_000), (200_000, 20)] {
+        let settings = MinHash { waiting, ..MinHash::default() };
+        let mut passes = 0;
+        // With room for one text there would be thousands of passes.
+        let texts = if waiting == 0 { &texts[4900..5100] } else { &texts };
+        let source = |each: &mut dyn FnMut(&str)| {
+            passes += 1;
+            texts.iter().for_each(|text| each(text));
+            Ok::<(), Infallible>(())
+        };
+        let found = settings.search(0.8, source, |_, _| ()).unwrap();
+        assert!(passes <= most, "{passes}");
+        if waiting > 0 {
+            assert!(passes > 5, "{passes}");
+            assert_eq!(found, roomy);
+        }
+    }
 }
 
 #[test]
