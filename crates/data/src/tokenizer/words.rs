@@ -193,9 +193,9 @@ mod tests {
         let expression = expression();
         let characters: Vec<char> = (0..=u32::from(char::MAX)).filter_map(char::from_u32).collect();
         for some in characters.chunks(512) {
-            // Each alone, beside itself, and beside a letter, a number, an apostrophe and white space of both kinds.
-            let text: String =
-                some.iter().map(|c| format!("{c}\n{c}a{c}1{c}{c}!{c}'{c} {c}  {c}\t{c}\n\n{c} \u{a0}")).collect();
+            // Each beside itself, a letter, a number, an apostrophe and white space of both kinds.
+            let around = |c: &char| format!("{c}\n{c}a{c}1{c}{c}!{c}'{c} {c}  {c}\t{c}\n\n{c} \u{a0}");
+            let text = some.iter().map(around).collect::<Vec<_>>().concat();
             assert_eq!(cut(&text), matches(&expression, &text), "from {:?}", some[0]);
         }
     }

@@ -80,6 +80,21 @@ fn tokens_are_added_after_the_vocabulary_and_saved() {
 }
 
 #[test]
+fn added_tokens_of_a_list_as_in_gguf_are_the_same() {
+    let with = Tokenizer::gpt2().unwrap().with_added(&strings(["<|im_start|>", "<|im_end|>"])).unwrap();
+    let listed =
+        Tokenizer::from_lists(Path::new("x.gguf"), &with.tokens(), with.merges(), with.added(), Some(50_256)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    listed.save(folder.path(), Map::new()).unwrap();
+    let again = Tokenizer::read(folder.path()).unwrap().unwrap();
+    for other in [listed, again] {
+        assert_eq!(other.digest(), with.digest());
+        assert_eq!(other.encode_special(TEXT).unwrap(), with.encode_special(TEXT).unwrap());
+        assert_eq!(other.encode(TEXT).unwrap(), with.encode(TEXT).unwrap());
+    }
+}
+
+#[test]
 fn tokens_that_cannot_be_added_are_named() {
     let error = |tokens: &[String]| Tokenizer::gpt2().unwrap().with_added(tokens).unwrap_err().to_string();
     assert!(error(&strings(["<a>", ""])).contains("a token to be added is empty; give it a text"));
@@ -116,7 +131,9 @@ fn added_tokens_of_a_file_are_found_as_by_the_library() {
     for (index, keys) in [&[][..], &["normalized"], &["lstrip", "rstrip"], &["single_word"]].into_iter().enumerate() {
         let mut changed = plain.clone();
         for token in [1, 3] {
-            keys.iter().for_each(|key| changed["added_tokens"][token][*key] = true.into());
+            for key in keys {
+                changed["added_tokens"][token][*key] = true.into();
+            }
         }
         fs::write(&path, changed.to_string()).unwrap();
         let read = Tokenizer::read(folder.path()).unwrap().unwrap();
