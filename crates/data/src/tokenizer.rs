@@ -155,10 +155,13 @@ impl Tokenizer {
     fn whole(&self, text: &str, ids: Vec<u32>, special: bool) -> Result<Vec<u32>, DataError> {
         let bytes: usize = ids.iter().map(|&id| self.byte_lengths.get(id as usize).map_or(0, |&n| n as usize)).sum();
         let (adds_blank, normalizes) = self.own.as_ref().map_or((false, false), |own| (own.adds_blank, own.normalizes));
+        // One before the text and one after every added token.
+        let is_added = |id: &&u32| self.added.binary_search_by_key(*id, |token| token.id).is_ok();
+        let most_blanks = || 1 + ids.iter().filter(is_added).count();
         // Added tokens may swallow the blanks around them.
         let is_whole = bytes == text.len()
             || normalizes
-            || adds_blank && bytes == text.len() + 1
+            || adds_blank && bytes > text.len() && bytes - text.len() <= most_blanks()
             || special && !self.added_by_surroundings().is_empty();
         if is_whole {
             return Ok(ids);

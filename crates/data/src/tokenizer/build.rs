@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Added, Base, END_OF_TEXT_ID, Library, Own, Tokenizer, VOCAB_SIZE,
-    files::{Fault, Parts, pair, token_text},
+    files::{Fault, Parts, model_of, pair, token_text},
     finder::Finder,
     gpt2::Gpt2,
 };
@@ -63,7 +63,7 @@ pub(super) fn build(
     if gpt2.is_some() && tokens.len() == VOCAB_SIZE && added.iter().all(|token| token.id == END_OF_TEXT_ID) {
         return Ok(Tokenizer { end_of_text, declared, ..Tokenizer::gpt2()? });
     }
-    let gpt2 = gpt2.filter(|_| only_adds(&json, vocab.len(), &added));
+    let gpt2 = gpt2.filter(|_| only_adds(&json, tokens.len(), &added));
 
     let byte_lengths = lengths(&tokens, &added);
     let base = if let Some(gpt2) = gpt2 {
@@ -111,15 +111,16 @@ fn some_added_is(json: &Map<String, Value>, key: &str) -> bool {
     entries(json).iter().any(|entry| entry[key] == true)
 }
 
-/// Whether a file that has GPT-2's tokens and merges has nothing beside them but tokens added after them, with the ids
-/// that Hugging Face's library gives them, and nothing is put around texts.
-fn only_adds(json: &Map<String, Value>, in_vocabulary: usize, added: &[Added]) -> bool {
+/// Whether a file of `size` tokens, the first of them GPT-2's, has nothing beside them but tokens added after them, with
+/// the ids that Hugging Face's library gives them, and nothing is put around texts.
+fn only_adds(json: &Map<String, Value>, size: usize, added: &[Added]) -> bool {
     let ids = added.iter().map(|token| token.id as usize);
     let repeated = |token: &Added| added.iter().filter(|other| other.content == token.content).count() > 1;
     let around = json.get("post_processor").unwrap_or(&Value::Null);
-    in_vocabulary <= VOCAB_SIZE
-        && ids.eq((VOCAB_SIZE - 1..).take(added.len()))
+    ids.eq(VOCAB_SIZE - 1..size)
         && !added.iter().any(repeated)
+        // Otherwise words are looked up among added tokens that stand in the vocabulary too.
+        && model_of(json)["ignore_merges"] != true
         && (around.is_null() || around["type"] == "ByteLevel")
 }
 

@@ -163,7 +163,7 @@ fn tables_to_json(
 }
 
 /// The model in a `tokenizer.json`; null if it has none.
-fn model_of(json: &Map<String, Value>) -> &Value {
+pub(super) fn model_of(json: &Map<String, Value>) -> &Value {
     json.get("model").unwrap_or(&Value::Null)
 }
 

@@ -63,10 +63,36 @@ impl Table {
             for word in words(text) {
                 match self.id(word) {
                     Some(id) => ids.push(id),
+                    None if word.len() <= SHORT => self.merge_short(word, ids),
                     None => self.merge(word, scratch, ids),
                 }
             }
         });
+    }
+
+    /// Appends the ids of a short word that is no token itself: the best of all pairs is merged again and again.
+    fn merge_short(&self, word: &[u8], ids: &mut Vec<u32>) {
+        // Where pieces begin, the end of the word included, and what each becomes with the next.
+        let mut starts: [usize; SHORT + 1] = std::array::from_fn(|at| at);
+        let mut pairs = [NONE; SHORT + 1];
+        let mut pieces = word.len();
+        let pair = |start: usize, end: usize| self.id(&word[start..end]).unwrap_or(NONE);
+        for at in 1..pieces {
+            pairs[at - 1] = pair(at - 1, at + 1);
+        }
+        while let Some((best, &id)) = pairs[..pieces].iter().enumerate().min_by_key(|(_, id)| **id)
+            && id != NONE
+        {
+            starts.copy_within(best + 2..=pieces, best + 1);
+            pairs.copy_within(best + 2..=pieces, best + 1);
+            pieces -= 1;
+            pairs[best] = if best + 2 <= pieces { pair(starts[best], starts[best + 2]) } else { NONE };
+            if let Some(before) = best.checked_sub(1) {
+                pairs[before] = pair(starts[before], starts[best + 1]);
+            }
+        }
+        // Every byte is a token, and what was merged too.
+        ids.extend(starts[..=pieces].windows(2).filter_map(|piece| self.id(&word[piece[0]..piece[1]])));
     }
 
     /// Appends the ids of a word that is no token itself. The work grows as n log n with its length.
@@ -112,6 +138,10 @@ fn hash(hasher: &ahash::RandomState, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// Bytes of a word for which no heap pays.
+const SHORT: usize = 32;
+/// Stands for a pair that is no token.
+const NONE: u32 = u32::MAX;
 /// Stands for the end of a piece that has become part of another one.
 const GONE: usize = 0;
 

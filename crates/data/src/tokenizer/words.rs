@@ -170,3 +170,53 @@ pub(super) fn last_seam(text: &str, from: usize, to: usize) -> usize {
     }
     from
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str) -> Vec<&[u8]> {
+        words(text).collect()
+    }
+
+    fn expression() -> fancy_regex::Regex {
+        let expression = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+        fancy_regex::Regex::new(expression).unwrap()
+    }
+
+    fn matches<'a>(expression: &fancy_regex::Regex, text: &'a str) -> Vec<&'a [u8]> {
+        expression.find_iter(text).map(|found| found.unwrap().as_str().as_bytes()).collect()
+    }
+
+    #[test]
+    fn every_character_is_cut_as_by_the_expression() {
+        let expression = expression();
+        let characters: Vec<char> = (0..=u32::from(char::MAX)).filter_map(char::from_u32).collect();
+        for some in characters.chunks(512) {
+            // Each beside itself, a letter, a number, an apostrophe and white space of both kinds.
+            let around = |c: &char| format!("{c}\n{c}a{c}1{c}{c}!{c}'{c} {c}  {c}\t{c}\n\n{c} \u{a0}");
+            let text = some.iter().map(around).collect::<Vec<_>>().concat();
+            assert_eq!(cut(&text), matches(&expression, &text), "from {:?}", some[0]);
+        }
+    }
+
+    #[test]
+    fn strings_of_few_characters_are_cut_as_by_the_expression() {
+        let expression = expression();
+        let alphabet = [' ', '\n', 'a', '1', '\'', 's', 'l', 'v', 'e', '!', 'é', '\u{a0}', '½', '日'];
+        for number in 0..14_u32.pow(5) {
+            let text: String = (0..5).map(|digit| alphabet[(number / 14_u32.pow(digit) % 14) as usize]).collect();
+            assert_eq!(cut(&text), matches(&expression, &text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_meet_at_a_seam_whatever_stands_around_it() {
+        assert_eq!(last_seam("one two three", 0, 9), 7);
+        assert_eq!(last_seam("one two three", 5, 6), 5, "no seam within");
+        assert_eq!(last_seam("it's", 0, 3), 2, "the apostrophe begins a word, and belongs to the letter");
+        assert_eq!(last_seam("a \n b", 0, 4), 1, "the blank is the next word's");
+        assert_eq!(last_seam("日本。語", 0, 9), 9);
+        assert_eq!(last_seam("日本。語", 0, 8), 6, "a place within a character");
+    }
+}

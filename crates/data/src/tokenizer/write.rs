@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Base, END_OF_TEXT, Tokenizer, VOCAB_SIZE, failed, gpt2::Gpt2};
+use super::{END_OF_TEXT, Tokenizer, failed, gpt2::Gpt2};
 use crate::DataError;
 
 impl Tokenizer {
@@ -29,11 +29,15 @@ impl Tokenizer {
         write("tokenizer.json", full)?;
 
         // Those of byte-pair encoding; GPT-2's own file has its special token too.
-        let in_table = |id: u32| self.own.is_none() || self.added.iter().all(|added| added.id != id) || self.has(id);
+        let in_table = |id: u32, token: &str| match &self.own {
+            Some(own) => own.json["model"]["vocab"][token] == id || self.added.iter().all(|added| added.id != id),
+            None => true,
+        };
         let vocab: Map<String, Value> = (0..)
             .zip(self.tokens.iter())
-            .filter(|(id, _)| in_table(*id))
-            .filter_map(|(id, token)| Some((token.clone()?, Value::from(id))))
+            .filter_map(|(id, token)| Some((token.clone()?, id)))
+            .filter(|(token, id)| in_table(*id, token))
+            .map(|(token, id)| (token, Value::from(id)))
             .collect();
         write("vocab.json", Value::Object(vocab).to_string())?;
 
@@ -61,14 +65,6 @@ impl Tokenizer {
         }
         config.extend(extra);
         write("tokenizer_config.json", pretty(&Value::Object(config))?)
-    }
-
-    /// Whether byte-pair encoding itself knows an id.
-    fn has(&self, id: u32) -> bool {
-        match &self.base {
-            Base::Gpt2(..) => (id as usize) < VOCAB_SIZE,
-            Base::Other(library) => library.plain.id_to_token(id).is_some(),
-        }
     }
 }
 

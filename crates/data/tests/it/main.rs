@@ -2,6 +2,7 @@
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 
+mod added;
 mod chat_template;
 mod corpus;
 mod formats;
@@ -11,5 +12,6 @@ mod order;
 mod own_tokenizer;
 mod records;
 mod shapes;
+mod spans;
 mod templates;
 mod tokenizer;

@@ -249,3 +249,17 @@ fn files_of_gpt2_may_end_texts_otherwise_and_say_so() {
     assert_eq!(tokenizer.end_of_text(), 50_256);
     assert!(notes[0].contains("tokenizer_config.json names 0, '!'"), "{notes:?}");
 }
+
+#[test]
+fn a_vocabulary_that_lacks_a_byte_does_not_drop_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(fixtures().join("json/tokenizer.json")).unwrap()).unwrap();
+    let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+    let id = vocab.remove("~").unwrap();
+    vocab.insert("none of any text".to_owned(), id);
+    fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let tokenizer = Tokenizer::read(folder.path()).unwrap().unwrap();
+    assert!(tokenizer.encode("a b").is_ok());
+    let error = tokenizer.encode("a~b").unwrap_err().to_string();
+    assert!(error.contains("a text of 3 bytes was encoded as 2 bytes; the vocabulary of"), "{error}");
+}
