@@ -2,6 +2,7 @@
 
 mod card;
 mod error;
+mod layout;
 mod name;
 mod pattern;
 mod select;

@@ -217,7 +217,13 @@ impl Source for Asking<'_> {
     fn list(&mut self, hub: &Hub, repository: &str) -> Result<Option<(Listing, bool)>, FetchError> {
         match hub.ask(repository) {
             Ok(listing) => Ok(Some((listing, true))),
-            Err(FetchError::NoRevision { .. } | FetchError::NoRepository { .. }) => Ok(None),
+            // What is wrong with the data set itself is what is said then.
+            Err(
+                FetchError::NoRevision { .. }
+                | FetchError::NoRepository { .. }
+                | FetchError::Unauthorized { .. }
+                | FetchError::Forbidden { .. },
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }
