@@ -6,6 +6,9 @@
 //! models--owner--name/blobs/<etag>                 contents
 //! models--owner--name/snapshots/<commit>/<file>    links to ../../blobs/<etag>
 //! models--owner--name/.no_exist/<commit>/<file>    empty, for a file that the commit is known not to have
+//! datasets--owner--name/...                        the same for a data set
+//! datasets--owner--name/trees/<commit>.json        all files of a commit, where huggingface_hub asked for them
+//! datasets--owner--name/listings/<commit>.json     the same where this crate did; no other tool knows of it
 //! ```
 
 use std::{
@@ -13,19 +16,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FetchError, download::incomplete, lock};
+use serde_json::{Value, json};
+
+use super::{FetchError, Kind, download::incomplete, lock};
 
 /// The folder of a repository in the cache.
 pub(crate) struct RepositoryFolder {
     root: PathBuf,
     locks: PathBuf,
+    /// A branch or tag, or a commit itself.
+    revision: String,
 }
 
 impl RepositoryFolder {
-    /// The folder of a repository whose name was checked.
-    pub fn new(cache: &Path, repository: &str) -> Self {
-        let name = format!("models--{}", repository.replace('/', "--"));
-        Self { root: cache.join(&name), locks: cache.join(".locks").join(name) }
+    /// The folder of a repository whose name was checked, for a revision whose name was too.
+    pub fn new(cache: &Path, kind: Kind, repository: &str, revision: &str) -> Self {
+        let name = format!("{}--{}", kind.plural(), repository.replace('/', "--"));
+        Self { root: cache.join(&name), locks: cache.join(".locks").join(name), revision: revision.to_owned() }
     }
 
     pub fn root(&self) -> &Path {
@@ -61,23 +68,55 @@ impl RepositoryFolder {
         self.root.join(".no_exist").join(commit).join(file)
     }
 
-    /// The newest snapshot that is known of.
+    /// The newest snapshot of the revision that is known of.
     pub fn newest(&self) -> Option<PathBuf> {
-        let commit = fs::read_to_string(self.root.join("refs/main")).ok()?;
-        let commit = Some(commit.trim()).filter(|commit| is_commit(commit))?;
-        Some(self.snapshot(commit)).filter(|snapshot| snapshot.is_dir())
+        Some(self.snapshot(&self.commit()?)).filter(|snapshot| snapshot.is_dir())
     }
 
-    /// Makes the snapshot of `commit` the newest.
+    /// The newest commit of the revision that is known of, whether or not anything of it is here.
+    pub fn commit(&self) -> Option<String> {
+        if is_commit(&self.revision) {
+            return Some(self.revision.clone());
+        }
+        let commit = fs::read_to_string(self.root.join("refs").join(&self.revision)).ok()?;
+        Some(commit.trim()).filter(|commit| is_commit(commit)).map(str::to_owned)
+    }
+
+    /// Makes the snapshot of `commit` the newest of the revision.
     pub fn set_newest(&self, commit: &str) -> Result<(), FetchError> {
-        let path = self.root.join("refs/main");
-        if fs::read_to_string(&path).is_ok_and(|newest| newest.trim() == commit) {
+        let path = self.root.join("refs").join(&self.revision);
+        // What a commit's newest commit is needs no note.
+        if is_commit(&self.revision) || fs::read_to_string(&path).is_ok_and(|newest| newest.trim() == commit) {
             return Ok(());
         }
         let at = FetchError::at(&path);
-        let _lock = lock::acquire(&self.lock("refs-main"), || {})?;
-        fs::create_dir_all(self.root.join("refs")).map_err(&at)?;
+        let _lock = lock::acquire(&self.lock(&format!("refs-{}", self.revision.replace('/', "--"))), || {})?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(&at)?;
+        }
         gptune_files::write(&path, commit.as_bytes()).map_err(&at)
+    }
+
+    /// All files that a commit has, whether or not they are here, if that was noted by this crate or `huggingface_hub`.
+    pub fn listed(&self, commit: &str) -> Option<Vec<String>> {
+        let read = |folder: &str| -> Option<Vec<String>> {
+            let bytes = fs::read(self.root.join(folder).join(format!("{commit}.json"))).ok()?;
+            match serde_json::from_slice::<Value>(&bytes).ok()?.get_mut("files")?.take() {
+                Value::Array(files) => files.iter().map(|file| Some(file.as_str()?.to_owned())).collect(),
+                Value::Object(files) => Some(files.into_iter().map(|(file, _)| file).collect()),
+                _ => None,
+            }
+        };
+        read("listings").or_else(|| read("trees"))
+    }
+
+    /// Notes which files a commit has. If that fails, the Hub is asked again.
+    pub fn note_listed(&self, commit: &str, files: &[String]) {
+        let path = self.root.join("listings").join(format!("{commit}.json"));
+        if let Some(folder) = path.parent().filter(|_| !path.exists()) {
+            let listing = json!({ "files": files }).to_string();
+            _ = fs::create_dir_all(folder).and_then(|()| gptune_files::write(&path, listing.as_bytes()));
+        }
     }
 
     /// Puts a blob into a snapshot: as a symbolic link, or where there are none, as a hard link or copy.

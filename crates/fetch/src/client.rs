@@ -83,7 +83,8 @@ impl Reply {
         if self.response.status().is_success() {
             return Ok(self);
         }
-        Err(FetchError::Status { url: shown(&self.uri), status: self.status() })
+        let code = self.header("x-error-code").map(str::to_owned);
+        Err(FetchError::Status { url: shown(&self.uri), status: self.status(), code })
     }
 }
 

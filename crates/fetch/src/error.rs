@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Damaged;
+use super::{Damaged, DataSetError, Kind};
 
 /// What can go wrong with a download.
 ///
@@ -13,6 +13,12 @@ pub enum FetchError {
     /// The name of a repository that cannot exist.
     #[error("'{name}' is not the name of a repository; it has to be like openai-community/gpt2")]
     RepositoryName {
+        /// What was given.
+        name: String,
+    },
+    /// The name of a revision that cannot exist.
+    #[error("'{name}' is not the name of a revision; it has to be a branch, a tag or a commit, such as main")]
+    RevisionName {
         /// What was given.
         name: String,
     },
@@ -103,10 +109,12 @@ pub enum FetchError {
     },
     /// The Hub wants to know who asks.
     #[error(
-        "{endpoint} has no repository '{repository}' that everyone may read; check the name, or set HF_TOKEN to an \
+        "{endpoint} has no {kind} '{repository}' that everyone may read; check the name, or set HF_TOKEN to an \
          access token that may read it"
     )]
     Unauthorized {
+        /// What it is asked for.
+        kind: Kind,
         /// Address of the Hub.
         endpoint: String,
         /// The repository.
@@ -114,28 +122,45 @@ pub enum FetchError {
     },
     /// The Hub knows who asks, and refuses.
     #[error(
-        "{endpoint} does not let you read '{repository}'; accept its terms at {endpoint}/{repository} if it is gated, \
-         and set HF_TOKEN to an access token that may read it"
+        "{endpoint} does not let you read '{repository}'; accept its terms at {endpoint}/{}{repository} if it is gated, \
+         and set HF_TOKEN to an access token that may read it", kind.prefix()
     )]
     Forbidden {
+        /// What it is asked for.
+        kind: Kind,
         /// Address of the Hub.
         endpoint: String,
         /// The repository.
         repository: String,
     },
     /// There is no such repository.
-    #[error("{endpoint} has no repository '{repository}'; check the name")]
+    #[error("{endpoint} has no {kind} '{repository}'; check the name")]
     NoRepository {
+        /// What it is asked for.
+        kind: Kind,
         /// Address of the Hub.
         endpoint: String,
         /// The repository.
         repository: String,
     },
+    /// The repository has no such branch, tag or commit.
+    #[error("the {kind} '{repository}' has no revision '{revision}'; check the name of the branch, tag or commit")]
+    NoRevision {
+        /// What it is asked for.
+        kind: Kind,
+        /// The repository.
+        repository: String,
+        /// The revision.
+        revision: String,
+    },
     /// The repository has no such file.
     #[error(
-        "the repository '{repository}' has no file '{file}'; check the name, or whether it is another kind of model"
+        "the {kind} '{repository}' has no file '{file}'; check the name{}",
+        if *kind == Kind::Model { ", or whether it is another kind of model" } else { "" }
     )]
     NoFile {
+        /// What it is asked for.
+        kind: Kind,
         /// The repository.
         repository: String,
         /// The file.
@@ -148,7 +173,12 @@ pub enum FetchError {
         url: String,
         /// HTTP status.
         status: u16,
+        /// What the Hub calls the problem.
+        code: Option<String>,
     },
+    /// A data set whose files cannot be told or read.
+    #[error(transparent)]
+    DataSet(#[from] DataSetError),
     /// The server answered with something else than what was asked for.
     #[error("cannot use the answer to {url}: {problem}; check the address, and whether a proxy answers in its place")]
     Answer {

@@ -1,7 +1,10 @@
 //! The Hugging Face Hub.
 
 mod check;
+mod data_set;
+mod kind;
 mod listing;
+mod remote;
 
 use std::{
     collections::BTreeSet,
@@ -22,11 +25,16 @@ use super::{
     is_safe, lock, percent_encode,
 };
 pub use check::Check;
+pub use kind::Kind;
 pub use listing::Listing;
 use listing::files_in;
+use remote::{Remote, remote};
 
 /// The public Hub.
 const ENDPOINT: &str = "https://huggingface.co";
+
+/// The branch that is meant where none is named.
+const MAIN: &str = "main";
 
 /// The Hugging Face Hub and the cache on this machine, which other tools share.
 #[derive(Clone)]
@@ -38,6 +46,9 @@ pub struct Hub {
     symlinks: bool,
     patience: Patience,
     checks: Checks,
+    kind: Kind,
+    /// A branch, a tag or a commit.
+    revision: String,
     /// If all is to be downloaded anew, the blobs that were.
     anew: Option<Arc<Mutex<BTreeSet<PathBuf>>>>,
 }
@@ -87,6 +98,8 @@ impl Hub {
             symlinks: !is_set(&["HF_HUB_DISABLE_SYMLINKS"]),
             patience,
             checks: Checks::default(),
+            kind: Kind::Model,
+            revision: MAIN.to_owned(),
             anew: None,
         }
     }
@@ -102,6 +115,19 @@ impl Hub {
     #[must_use]
     pub fn anew(self) -> Self {
         Self { anew: Some(Arc::default()), ..self }
+    }
+
+    /// The same for repositories of another kind: without this, names are of models.
+    #[must_use]
+    pub fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same at a branch, a tag or a commit: without this, at `main`. Where something here says "newest", it is the
+    /// newest of that.
+    #[must_use]
+    pub fn at(self, revision: &str) -> Self {
+        Self { revision: revision.to_owned(), ..self }
     }
 
     /// Whether downloads are switched off.
@@ -125,7 +151,7 @@ impl Hub {
     /// [`FetchError::RepositoryName`].
     pub fn requests(&self, repository: &str, files: &[&str]) -> Result<Vec<String>, FetchError> {
         self.folder(repository)?;
-        let mut requests = vec![format!("GET {}", self.listing_url(repository, "main"))];
+        let mut requests = vec![format!("GET {}", self.listing_url(repository, &self.revision))];
         for file in files {
             let is_placeholder = file.starts_with('{') && file.ends_with('}');
             let folder = self.file_url(repository, "{commit}", "");
@@ -200,7 +226,8 @@ impl Hub {
         };
         let listed = |file: &&str| files.iter().any(|listed| listed == file);
         if let Some(file) = required.iter().find(|file| !listed(file)) {
-            return Err(FetchError::NoFile { repository: repository.clone(), file: (*file).to_owned() });
+            let (kind, repository) = (self.kind, repository.clone());
+            return Err(FetchError::NoFile { kind, repository, file: (*file).to_owned() });
         }
         let client = self.client()?;
         for file in required.iter().chain(optional.iter().filter(|file| listed(file))) {
@@ -280,7 +307,7 @@ impl Hub {
 
     /// Asks the Hub for the newest commit of a repository.
     fn ask(&self, repository: &str) -> Result<Listing, FetchError> {
-        self.ask_at(repository, "main")
+        self.ask_at(repository, &self.revision)
     }
 
     /// Asks the Hub which files a commit has.
@@ -309,11 +336,13 @@ impl Hub {
     }
 
     fn listing_url(&self, repository: &str, revision: &str) -> String {
-        format!("{}/api/models/{repository}/revision/{revision}", self.endpoint)
+        // The slashes of `refs/convert/parquet` too.
+        let revision = percent_encode(revision).replace('/', "%2F");
+        format!("{}/api/{}/{repository}/revision/{revision}", self.endpoint, self.kind.plural())
     }
 
     fn file_url(&self, repository: &str, commit: &str, file: &str) -> String {
-        format!("{}/{repository}/resolve/{commit}/{}", self.endpoint, percent_encode(file))
+        format!("{}/{}{repository}/resolve/{commit}/{}", self.endpoint, self.kind.prefix(), percent_encode(file))
     }
 
     fn folder(&self, repository: &str) -> Result<RepositoryFolder, FetchError> {
@@ -324,22 +353,30 @@ impl Hub {
         if repository.split('/').count() > 2 || !repository.split('/').all(is_name) {
             return Err(FetchError::RepositoryName { name: repository.to_owned() });
         }
+        if !is_safe(&self.revision) {
+            return Err(FetchError::RevisionName { name: self.revision.clone() });
+        }
         let cache = self.cache.as_ref().ok_or(FetchError::NoHome)?;
-        Ok(RepositoryFolder::new(cache, repository))
+        Ok(RepositoryFolder::new(cache, self.kind, repository, &self.revision))
     }
 
     /// Says what a status of the Hub means for a repository or a file of it.
     fn explain(&self, error: FetchError, repository: &str, file: Option<&str>) -> FetchError {
-        let (endpoint, repository) = (self.endpoint.clone(), repository.to_owned());
-        match error {
-            FetchError::Status { url, status } if url.starts_with(&endpoint) => match (status, file) {
-                (401, _) => FetchError::Unauthorized { endpoint, repository },
-                (403, _) => FetchError::Forbidden { endpoint, repository },
-                (404, None) => FetchError::NoRepository { endpoint, repository },
-                (404, Some(file)) => FetchError::NoFile { repository, file: file.to_owned() },
-                _ => FetchError::Status { url, status },
-            },
-            error => error,
+        let (kind, endpoint, repository) = (self.kind, self.endpoint.clone(), repository.to_owned());
+        let FetchError::Status { url, status, code } = error else { return error };
+        if !url.starts_with(&endpoint) {
+            return FetchError::Status { url, status, code };
+        }
+        match (status, code.as_deref(), file) {
+            // Without a token it is 401, and what the Hub calls it tells it from one that is not there.
+            (401 | 403, Some("GatedRepo"), _) | (403, ..) => FetchError::Forbidden { kind, endpoint, repository },
+            (401, ..) => FetchError::Unauthorized { kind, endpoint, repository },
+            (404, Some("RevisionNotFound"), _) => {
+                FetchError::NoRevision { kind, repository, revision: self.revision.clone() }
+            }
+            (404, _, None) => FetchError::NoRepository { kind, endpoint, repository },
+            (404, _, Some(file)) => FetchError::NoFile { kind, repository, file: file.to_owned() },
+            _ => FetchError::Status { url, status, code },
         }
     }
 }
@@ -349,29 +386,6 @@ fn check_names<'a>(mut names: impl Iterator<Item = &'a &'a str>) -> Result<(), F
         Some(name) => Err(FetchError::FileName { name: (*name).to_owned() }),
         None => Ok(()),
     }
-}
-
-/// What the Hub says of a file before it is fetched.
-struct Remote {
-    etag: String,
-    size: Option<u64>,
-}
-
-/// Asks for a file's headers. The `X-Linked` ones are of the contents, wherever the Hub keeps them.
-fn remote(client: &Client, url: &str) -> Result<Remote, FetchError> {
-    let reply = client.head(url)?;
-    let elsewhere = reply.response.status().is_redirection();
-    let reply = if elsewhere { reply } else { reply.check()? };
-    let own_length = || reply.number("content-length").filter(|_| !elsewhere);
-    let size = reply.number("x-linked-size").or_else(own_length);
-    let etag = reply.header("x-linked-etag").or_else(|| reply.header("etag")).unwrap_or_default();
-    let etag = etag.trim_start_matches("W/").trim_matches('"');
-    // It becomes the name of a file.
-    if etag.is_empty() || !etag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        let problem = "it has no ETag, which the Hugging Face Hub sends with each file".to_owned();
-        return Err(FetchError::Answer { url: url.to_owned(), problem });
-    }
-    Ok(Remote { etag: etag.to_owned(), size })
 }
 
 /// A path with `~` at its beginning replaced by the home folder.

@@ -2,7 +2,9 @@
 //!
 //! # The parts
 //!
-//! - [`Hub`]: repositories of models, in the cache that `huggingface_hub` and `transformers` share;
+//! - [`Hub`]: repositories of models and data sets, in the cache that `huggingface_hub`, `transformers` and `datasets`
+//!   share;
+//! - [`DataSetName`], [`DataSet`]: which files of a repository are the data;
 //! - [`PlainFiles`]: files from a list of base addresses into a folder;
 //! - [`Checks`]: which of these files were found to be what was downloaded;
 //! - [`gpt2_repository`], [`OpenAi`]: where GPT-2's released weights are.
@@ -19,6 +21,7 @@ mod checks;
 mod checksum;
 mod client;
 mod damage;
+mod data_set;
 mod download;
 mod error;
 mod gpt2;
@@ -30,9 +33,10 @@ mod record;
 pub use checks::Checks;
 pub use client::Patience;
 pub use damage::{Damage, Damaged};
+pub use data_set::{DataSet, DataSetError, DataSetName};
 pub use error::FetchError;
 pub use gpt2::{GPT2_NAMES, OpenAi, gpt2_repository};
-pub use hub::{Check, Hub, Listing};
+pub use hub::{Check, Hub, Kind, Listing};
 pub use plain::PlainFiles;
 
 /// What is being done with a file.

@@ -1,6 +1,7 @@
-//! What is not on this machine: models of the Hub, OpenAI's release, and data.
+//! What is not on this machine: models and data sets of the Hub, OpenAI's release, and data.
 
 mod bars;
+mod data_set;
 mod repository;
 
 use std::{
@@ -14,6 +15,7 @@ use gptune_fetch::{Checks, Damaged, OpenAi, Patience, PlainFiles, Progress, gpt2
 use gptune_weights::WEIGHT_FILES;
 
 use self::bars::Bars;
+pub use self::data_set::{DataSet, HubData, Which, data_set};
 use crate::Voice;
 
 /// Data that is somebody else's: its name, where it is, and its file.
@@ -74,6 +76,12 @@ impl Remote {
         };
         let repository = gpt2_repository(name).or_else(|| is_repository().then_some(name))?;
         Some(Self::Hub { repository: repository.to_owned() })
+    }
+
+    /// Whether it is a model that was released by this name, so that nothing else can be meant.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        matches!(self, Self::Hub { repository } if repository::is_released(repository))
     }
 
     /// OpenAI's release of a model, from its own addresses or from a mirror.

@@ -35,6 +35,29 @@ pub(super) enum Lack {
     Fault(FetchError),
 }
 
+impl From<FetchError> for Lack {
+    fn from(fault: FetchError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Lack {
+    /// The error that is left where the Hub could not be asked for this reason, and the cache does not do either.
+    pub(super) fn explain(self, error: FetchError) -> FetchError {
+        let is_offline = matches!(error, FetchError::Offline { .. });
+        match self {
+            Self::Nothing => error,
+            Self::Files(path, missing) if is_offline => FetchError::Offline { path, missing: missing.join(", ") },
+            Self::Files(path, missing) => {
+                FetchError::Incomplete { path, missing: missing.join(", "), problem: error.into() }
+            }
+            Self::Damage(damaged) if is_offline => FetchError::OfflineDamaged(damaged),
+            Self::Damage(damaged) => FetchError::Damaged { damaged, problem: error.into() },
+            Self::Fault(fault) => fault,
+        }
+    }
+}
+
 impl Hub {
     /// Checks files of the newest snapshot in the cache, those that are there, against the names of their blobs. Asks
     /// nobody. A file is read for its checksum unless [`super::Checks`] remember it.
@@ -131,20 +154,15 @@ impl Hub {
         error: FetchError,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<PathBuf, FetchError> {
-        if matches!(error, FetchError::Address { .. } | FetchError::Token) || self.anew.is_some() {
+        if !self.may_do_without(&error) {
             return Err(error);
         }
-        let is_offline = matches!(error, FetchError::Offline { .. });
-        self.cached_with(folder, wanted, progress).map_err(|lack| match lack {
-            Lack::Nothing => error,
-            Lack::Files(path, missing) if is_offline => FetchError::Offline { path, missing: missing.join(", ") },
-            Lack::Files(path, missing) => {
-                FetchError::Incomplete { path, missing: missing.join(", "), problem: error.into() }
-            }
-            Lack::Damage(damaged) if is_offline => FetchError::OfflineDamaged(damaged),
-            Lack::Damage(damaged) => FetchError::Damaged { damaged, problem: error.into() },
-            Lack::Fault(fault) => fault,
-        })
+        self.cached_with(folder, wanted, progress).map_err(|lack| lack.explain(error))
+    }
+
+    /// Whether the cache may stand in for a Hub that could not be asked for this reason.
+    pub(super) fn may_do_without(&self, error: &FetchError) -> bool {
+        !matches!(error, FetchError::Address { .. } | FetchError::Token) && self.anew.is_none()
     }
 
     /// The newest snapshot in the cache if it has the files that have to be there, and none of these is damaged.

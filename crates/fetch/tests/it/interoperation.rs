@@ -12,14 +12,20 @@ use std::{
     time::Duration,
 };
 
+use gptune_fetch::Check;
+
 use crate::{
+    data_sets,
     fake_hub::{Fixture, LARGE, PATIENCE, REPOSITORY, nothing_received},
     server::Reply,
 };
 
 fn python(fixture: &Fixture, mode: &str) -> Command {
     let python = env::var_os("GPTUNE_PYTHON").expect("GPTUNE_PYTHON names a Python that has huggingface_hub");
-    let mut command = fixture.command(Path::new(&python));
+    interpreter(fixture.command(Path::new(&python)), mode)
+}
+
+fn interpreter(mut command: Command, mode: &str) -> Command {
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/interoperation.py")).arg(mode);
     command.env("HF_HUB_DISABLE_PROGRESS_BARS", "1").env("HF_HUB_DISABLE_TELEMETRY", "1");
     command
@@ -60,6 +66,32 @@ fn is_found_by_this() {
         let hub = fixture.hub_with(&[("HF_HUB_OFFLINE", "1")], PATIENCE);
         assert_eq!(hub.fetch(REPOSITORY, &files, &[], &mut nothing_received).unwrap(), snapshot);
     }
+}
+
+#[test]
+#[ignore = "needs a Python with huggingface_hub in GPTUNE_PYTHON; cargo xtask ci has one"]
+fn data_sets_are_shared_too() {
+    let python = env::var_os("GPTUNE_PYTHON").expect("GPTUNE_PYTHON names a Python that has huggingface_hub");
+    let start = |fixture: &data_sets::Fixture, mode: &str| {
+        let mut command = interpreter(fixture.command(Path::new(&python)), mode);
+        command.env("HF_HUB_DISABLE_XET", "1");
+        command
+    };
+    let name = data_sets::name(REPOSITORY);
+    // What this wrote is found there.
+    let fixture = data_sets::Fixture::with(&data_sets::SHARDED);
+    let set = fixture.hub().data_set(&name, &mut |_| {}).unwrap();
+    let before = fixture.server.requests().len();
+    let mut command = start(&fixture, "find-data");
+    assert!(command.arg(&set.folder).args(set.files()).status().unwrap().success());
+    assert_eq!(fixture.server.requests().len(), before, "a search in the cache asks nobody");
+    // What that wrote is found here, with the list of its files.
+    let fixture = data_sets::Fixture::with(&data_sets::SHARDED);
+    assert!(start(&fixture, "snapshot-data").status().unwrap().success());
+    let before = fixture.server.requests().len();
+    let (found, check) = fixture.hub().cached_data_set(&name, &mut nothing_received).unwrap().unwrap();
+    assert_eq!((found.splits, found.is_known, check), (set.splits, true, Check::default()));
+    assert_eq!(fixture.server.requests().len(), before);
 }
 
 #[test]

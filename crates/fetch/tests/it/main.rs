@@ -4,6 +4,7 @@
 mod access;
 mod contents;
 mod damage;
+mod data_sets;
 mod environment;
 mod fake_hub;
 mod interoperation;

@@ -1,5 +1,6 @@
 //! Names of models and data, against servers on this machine.
 
+mod data_sets;
 #[allow(dead_code)]
 #[path = "../../../fetch/tests/it/server.rs"]
 mod server;

@@ -119,10 +119,28 @@ pub(crate) enum Origin {
     Openai,
 }
 
+/// What a name of the Hub is of.
+#[derive(Debug, Args)]
+pub(crate) struct KindArgs {
+    /// NAME is a model
+    #[arg(long, conflicts_with = "data")]
+    pub model: bool,
+    /// NAME is a data set
+    #[arg(long)]
+    pub data: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct FetchArgs {
-    /// gpt2, gpt2-medium, gpt2-large, gpt2-xl, 124M to 1558M, any OWNER/NAME on the Hub; or data: book, alpaca
+    /// gpt2, gpt2-medium, gpt2-large, gpt2-xl, 124M to 1558M; a model or data set of the Hub, OWNER/NAME; or book, alpaca
+    ///
+    /// OWNER/NAME is the model of the Hub that is called so, or if there is none the data set; where there are both, --model
+    /// or --data has to say which. A data set may have a revision (a branch, tag or commit), a configuration and a split
+    /// after its name: OWNER/NAME@REVISION, OWNER/NAME:SPLIT, OWNER/NAME:CONFIGURATION, OWNER/NAME:CONFIGURATION:SPLIT. Single
+    /// files, folders or patterns of one are `hf://datasets/OWNER/NAME/FILE`.
     pub name: String,
+    #[command(flatten)]
+    pub kind: KindArgs,
     /// Where to download a model from
     #[arg(long, value_enum, default_value_t = Origin::Hub)]
     pub source: Origin,
