@@ -1,5 +1,6 @@
 //! The command line.
 
+mod data;
 mod measuring;
 mod models;
 mod numbers;
@@ -11,14 +12,14 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use data::{
+    BatchesArgs, CheckArgs, ConvertArgs, DataArgs, DataCommand, DedupeArgs, InspectArgs, LookArgs, SplitArgs, StatsArgs,
+};
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};
 pub(crate) use runs::{CompareArgs, RunsArgs};
 pub(crate) use training::{PretrainArgs, TrainArgs};
-pub(crate) use using::{
-    AskArgs, BatchArgs, BatchesArgs, DataArgs, DataCommand, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs,
-    TokensArgs,
-};
+pub(crate) use using::{AskArgs, BatchArgs, EvaluateArgs, GenerateArgs, RespondArgs, ScoreArgs, TokensArgs};
 
 /// Fine-tune pretrained GPT-2 models to follow instructions.
 #[derive(Debug, Parser)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use gptune_data::{Order, Part, TooLong};
 
 use super::numbers::{count, from_0, length};
@@ -221,46 +221,4 @@ pub(crate) struct BatchArgs {
     /// Let text that reads like a special token become that token [default: as the model was trained]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     pub special_tokens: Option<bool>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DataArgs {
-    #[command(subcommand)]
-    pub command: DataCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DataCommand {
-    /// Print the batches of a part: inputs, and targets with -100 where there is no loss
-    Batches(BatchesArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BatchesArgs {
-    /// The data: a file (JSON, JSON Lines, CSV, TSV, Parquet, also gzip or zstd), a folder or pattern of files, - for standard
-    /// input, or sample, book, alpaca
-    #[arg(long, short)]
-    pub data: String,
-    /// The part: train, val, test or all
-    #[arg(long, default_value_t = Part::Train)]
-    pub split: Part,
-    /// Only the first N batches
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-    #[command(flatten)]
-    pub text: TextArgs,
-    /// Take these special tokens for tokens of the tokenizer too, with commas between
-    #[arg(long, value_name = "TOKEN,...", value_delimiter = ',')]
-    pub add_tokens: Vec<String>,
-    /// The model to make batches for: its tokenizer, its template and its settings
-    #[arg(long, short)]
-    pub model: Option<String>,
-    /// Take data that have changed since the model was trained on them
-    #[arg(long, requires = "model")]
-    pub force: bool,
-    #[command(flatten)]
-    pub batch: BatchArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }

@@ -1,64 +1,60 @@
-use anyhow::Result;
-use gptune::{RunConfig, model, model::fitted, tell_left_out};
-use gptune_data::{Batch, OrderStream, Template, Tokenizer};
-use gptune_train::{ModelInput, Prepared};
+//! Looking at data, and changing them.
 
-use super::{batch_config, choose_data, open_data, print_json};
+mod batches;
+mod check;
+mod convert;
+mod dedupe;
+mod inspect;
+mod split;
+mod stats;
+
+use anyhow::Result;
+use gptune::model::{self, fitted};
+use gptune_data::{CorpusOptions, Template, Tokenizer};
+
 use crate::{
-    args::{BatchesArgs, DataArgs, DataCommand},
-    console::{self, Plain, print_line},
+    args::{DataArgs, DataCommand, LookArgs},
+    console::Plain,
 };
 
 pub(crate) fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
-        DataCommand::Batches(args) => batches(args),
+        DataCommand::Inspect(args) => inspect::run(args),
+        DataCommand::Stats(args) => stats::run(args),
+        DataCommand::Check(args) => check::run(args),
+        DataCommand::Convert(args) => convert::run(args),
+        DataCommand::Split(args) => split::run(args),
+        DataCommand::Dedupe(args) => dedupe::run(args),
+        DataCommand::Batches(args) => batches::batches(args),
     }
 }
 
-fn batches(args: &BatchesArgs) -> Result<()> {
-    let opened = args.model.as_deref().map(|model| model::open_model(model, &Plain)).transpose()?;
-    let given = args.text.prompt_style.as_deref();
-    let (tokenizer, template, padding, mut config, context, fingerprint) = if let Some(opened) = opened {
-        let template = opened.template(given, &Plain)?;
-        let context = opened.folder.config.n_positions;
-        let chosen = choose_data(Some(&args.data), &opened.about, &template, context, args.force)?;
-        let config = batch_config(&args.batch, chosen.config, context)?;
-        (opened.tokenizer, template, opened.special.pad, config, context, chosen.fingerprint)
-    } else {
-        let template = given.map(Template::find).transpose()?.unwrap_or_default();
-        let mut config = RunConfig::default();
-        config.source.data.clone_from(&args.data);
-        let config = batch_config(&args.batch, config, usize::MAX)?;
-        // There is no model: the context is that of every released one, or what was asked for.
-        let context = config.data.max_length.max(1024);
-        (Tokenizer::gpt2()?, template, None, config, context, None)
-    };
-    if let Some(fields) = &args.text.fields {
-        config.source.fields.clone_from(fields);
+/// How data are looked at: as a model, or GPT-2, would be trained on them.
+struct Look {
+    tokenizer: Tokenizer,
+    template: Template,
+    /// Tokens that are kept of a sequence.
+    max_length: usize,
+    /// Longest sequence that the model takes.
+    context: usize,
+    reading: CorpusOptions,
+}
+
+impl Look {
+    fn new(args: &LookArgs) -> Result<Self> {
+        let given = args.text.prompt_style.as_deref();
+        let (tokenizer, template, context) = match &args.model {
+            Some(model) => {
+                let opened = model::open_model(model, &Plain)?;
+                let template = opened.template(given, &Plain)?;
+                (opened.tokenizer, template, opened.folder.config.n_positions)
+            }
+            None => (Tokenizer::gpt2()?, given.map(Template::find).transpose()?.unwrap_or_default(), 1024),
+        };
+        let tokenizer = fitted(tokenizer, &args.add_tokens, &template, &Plain)?;
+        let shape = args.text.fields.as_deref().map(str::parse).transpose()?;
+        let reading = CorpusOptions { shape, ..CorpusOptions::default() };
+        let max_length = args.max_length.unwrap_or(context);
+        Ok(Self { tokenizer, template, max_length, context, reading })
     }
-    let tokenizer = fitted(tokenizer, &args.add_tokens, &template, &Plain)?;
-    let (source, _) = open_data(&config, fingerprint.as_deref())?;
-    let bar = console::bar(0, "examples");
-    let reading = config.source.reading()?;
-    let target = ModelInput { tokenizer: &tokenizer, template: &template, padding, context, reading };
-    let data = Prepared::new(source, &target, &config.data, |n| bar.inc(n))?;
-    bar.finish_and_clear();
-    tell_left_out(&data.left_out, &Plain);
-    let loader = data.loader(args.split)?;
-    console::tell_cut(&loader, config.data.max_length);
-    let mut order = OrderStream::new(config.run.order, config.run.seed);
-    let batches: Vec<_> = loader.iter(&mut order).take(args.limit.unwrap_or(usize::MAX)).collect();
-    if args.json {
-        return print_json(&batches.iter().map(Batch::rectangle).collect::<Vec<_>>());
-    }
-    for (index, batch) in batches.iter().enumerate() {
-        print_line(format_args!(
-            "batch {index}: {} x {}, {} tokens of its own, {} targets",
-            batch.sequences.len(),
-            batch.width(),
-            batch.tokens(),
-            batch.target_tokens()
-        ))?;
-    }
-    Ok(())
 }
