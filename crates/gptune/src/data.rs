@@ -7,7 +7,12 @@ use gptune_data::Records;
 use gptune_train::Source;
 use sha2::{Digest, Sha256};
 
-use crate::{SourceConfig, Voice, assets, download::Remote, model::here_or_fetched, text::quoted};
+use crate::{
+    SourceConfig, Voice, assets,
+    download::{Remote, data_set},
+    model::here_or_fetched,
+    text::quoted,
+};
 
 /// What a name of data stands for, if it is neither built in nor a path on this machine.
 #[must_use]
@@ -17,27 +22,70 @@ pub fn remote_data(data: &str) -> Option<Remote> {
 
 /// The data of a run, with their fingerprint, which says whether they are what they were.
 ///
+/// A data set of the Hub that has splits of its own has them as parts, as if each had been named.
+///
 /// # Errors
 ///
 /// If there are none, or they cannot be read.
 pub fn open(config: &SourceConfig, voice: &dyn Voice) -> Result<(Source, String)> {
-    let mut digests = Vec::new();
-    let mut open = |data: &str| -> Result<Option<Records>> {
-        if data.is_empty() {
-            return Ok(None);
+    let splits = own_splits(config, voice)?;
+    let own_parts = splits.is_some() || !config.train_data.is_empty();
+    let parts = match splits {
+        Some(splits) => splits,
+        None => {
+            let named = |data: &str| if data.is_empty() { Ok(None) } else { records(data, voice).map(Some) };
+            let [train, test, val] = parts(config).map(named);
+            [train?, test?, val?]
         }
-        let records = records(data, voice)?;
-        digests.push(records.digest()?);
-        Ok(Some(records))
     };
-    let parts = parts(config).map(&mut open);
-    let [train, test, val] = parts;
-    let source = match (train?, test?, val?) {
-        (Some(train), None, None) if config.train_data.is_empty() => Source::Whole(train),
-        (Some(train), test, val) => Source::Parts { train, test, val },
-        (None, ..) => bail!("there are no data; name them with --data"),
+    let digests = parts.iter().flatten().map(Records::digest).collect::<Result<Vec<_>, _>>()?;
+    let source = match parts {
+        [Some(train), None, None] if !own_parts => Source::Whole(train),
+        [Some(train), test, val] => Source::Parts { train, test, val },
+        [None, ..] => bail!("there are no data; name them with --data"),
     };
     Ok((source, digest_of(&digests)))
+}
+
+/// What splits of data sets are called elsewhere: those to train on, to answer and to validate with.
+const SPLITS: [&[&str]; 3] = [&["train"], &["test"], &["validation", "val", "valid", "dev"]];
+
+/// The parts of a data set of the Hub, if the data are one and it has several splits.
+fn own_splits(config: &SourceConfig, voice: &dyn Voice) -> Result<Option<[Option<Records>; 3]>> {
+    if !config.train_data.is_empty() || is_here(&config.data) {
+        return Ok(None);
+    }
+    let Some(set) = data_set(&config.data, voice)?.filter(|set| set.splits.len() > 1) else { return Ok(None) };
+    let names: Vec<&str> = set.splits.iter().map(|(name, _)| name.as_str()).collect();
+    let of = |wanted: &[&str]| {
+        let found = set.splits.iter().find(|(name, _)| wanted.contains(&name.as_str()));
+        found.map(|(name, files)| Records::of_files(&format!("{}:{name}", set.origin), files.clone())).transpose()
+    };
+    let [train, test, val] = SPLITS;
+    let Some(train) = of(train)? else {
+        bail!(
+            "the data set {} has the splits {}, and none is called train; name one of them, such as {}:{}",
+            config.data,
+            names.join(", "),
+            config.data,
+            names[0]
+        );
+    };
+    let (test, val) = (of(test)?, of(val)?);
+    voice.note(&format!(
+        "Note: the data set {0} has splits of its own ({1}), which are the parts here; {0}:train is one that is split",
+        config.data,
+        names.join(", ")
+    ));
+    Ok(Some([Some(train), test, val]))
+}
+
+/// Whether data are built in, on this machine, or one of the names that stand for a file.
+#[must_use]
+pub fn is_here(data: &str) -> bool {
+    ["sample", "-"].contains(&data)
+        || data.contains(['*', '?'])
+        || Path::new(data).exists() || remote_data(data).is_some()
 }
 
 /// The fingerprint that data alone have.
@@ -46,7 +94,8 @@ pub fn open(config: &SourceConfig, voice: &dyn Voice) -> Result<(Source, String)
 ///
 /// If they cannot be read.
 pub fn fingerprint_of(data: &str, voice: &dyn Voice) -> Result<String> {
-    Ok(digest_of(&[records(data, voice)?.digest()?]))
+    let source = SourceConfig { data: data.to_owned(), ..SourceConfig::default() };
+    Ok(open(&source, voice)?.1)
 }
 
 /// What is trained on, answered and validated with; the whole of the data stands first.
@@ -84,6 +133,15 @@ pub fn records(data: &str, voice: &dyn Voice) -> Result<Records> {
     }
     if let Some(remote) = remote_data(data) {
         return Ok(Records::open(&here_or_fetched(&remote, data, voice)?.display().to_string())?);
+    }
+    if let Some(set) = if is_here(data) { None } else { data_set(data, voice)? } {
+        return match &set.splits[..] {
+            [(_, files)] => Ok(Records::of_files(&set.origin, files.clone())?),
+            splits => {
+                let names: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
+                bail!("the data set {data} has the splits {}; name one, such as {data}:{}", names.join(", "), names[0])
+            }
+        };
     }
     // Not built in, because its licence is not this project's.
     if data != "-" && !Path::new(data).exists() && !data.contains(['/', '\\', '.', '*', '?', '[']) {

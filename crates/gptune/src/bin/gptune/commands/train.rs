@@ -4,6 +4,7 @@ use anyhow::Result;
 use gptune::{
     Extension, Run, RunConfig, Trained, Voice,
     data::{self, data_flags},
+    download::HubData,
     model::{self, BUILT_IN},
     summary,
     text::quoted,
@@ -65,6 +66,15 @@ fn dry_run(config: &RunConfig, json: bool) -> Result<()> {
     let (mut requests, mut places, mut outlines) = (Vec::new(), Vec::new(), Vec::new());
     let model = (config.source.model.as_str(), model::remote_model(&config.source.model, &Plain));
     let data = data::parts(&config.source).map(|data| (data, data::remote_data(data)));
+    for name in data::parts(&config.source) {
+        let Some(set) = (if data::is_here(name) { None } else { HubData::named(name)? }) else { continue };
+        if let Some(path) = set.on_this_machine(&Plain)? {
+            places.push((name, path));
+        } else {
+            requests.extend(set.requests()?);
+            outlines.push(set.outline());
+        }
+    }
     for (name, remote) in std::iter::once(model).chain(data) {
         let Some(remote) = remote else { continue };
         if let Some(path) = remote.on_this_machine(&Plain)? {
