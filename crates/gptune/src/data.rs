@@ -85,7 +85,8 @@ fn own_splits(config: &SourceConfig, voice: &dyn Voice) -> Result<Option<[Option
 pub fn is_here(data: &str) -> bool {
     ["sample", "-"].contains(&data)
         || data.contains(['*', '?'])
-        || Path::new(data).exists() || remote_data(data).is_some()
+        || Path::new(data).exists()
+        || remote_data(data).is_some()
 }
 
 /// The fingerprint that data alone have.

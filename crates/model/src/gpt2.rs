@@ -1,5 +1,5 @@
 use burn::{
-    module::{Initializer, Module, Param},
+    module::{Initializer, Module, Param, ParamId},
     nn::{Dropout, DropoutConfig},
     tensor::{Device, Tensor},
 };
@@ -35,8 +35,11 @@ impl Embedding {
             Tensor::cat(parts, 0)
         };
         let weight = self.weight.val();
-        let gradient = weight.is_require_grad();
-        Self { weight: Param::from_tensor(grow(weight.detach()).set_require_grad(gradient)) }
+        let device = weight.device();
+        // Anew from its numbers: what was computed is no parameter.
+        let grown = Tensor::from_data(grow(weight).into_data(), &device);
+        let grown = if device.is_autodiff() { grown.require_grad() } else { grown };
+        Self { weight: Param::initialized(ParamId::new(), grown) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, ops::Range, path::Path};
 
-use gptune_data::{Dataset, END_OF_TEXT, PromptStyle, Tokenizer};
+use gptune_data::{Dataset, END_OF_TEXT, Template, Tokenizer};
 use serde_json::Value;
 
 fn chat() -> Tokenizer {
@@ -47,9 +47,11 @@ fn prompts_of_all_short_strings_have_what_they_have_in_common() {
 fn prompts_of_every_sample_example_have_what_they_have_in_common() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../gptune/assets/sample-data.json");
+    let templates = Template::NAMES.map(|name| Template::named(name).unwrap());
     for example in &Dataset::read(path.as_ref()).unwrap().examples {
-        for style in PromptStyle::ALL {
-            let (text, prompt) = (style.training_text(example), style.prompt(example));
+        for template in &templates {
+            let text = template.training_text(example, &tokenizer).unwrap();
+            let prompt = template.prompt(example, &tokenizer).unwrap();
             assert!(text.starts_with(&prompt));
             let (ids, counts) = tokenizer.encode_prompts(&text, &[prompt.len()], false).unwrap();
             let alone = tokenizer.encode(&prompt).unwrap();
@@ -57,7 +59,7 @@ fn prompts_of_every_sample_example_have_what_they_have_in_common() {
         }
     }
     for example in Dataset::read(path.as_ref()).unwrap().examples.iter().step_by(37) {
-        check_prompts(&tokenizer, &PromptStyle::Book.training_text(example), false);
+        check_prompts(&tokenizer, &templates[0].training_text(example, &tokenizer).unwrap(), false);
     }
 }
 

@@ -193,7 +193,7 @@ fn a_chat_template_of_its_own_is_kept_until_the_model_is_trained_otherwise() {
     set(&folder.path().join("model"), "eos_token_id", &json!(5));
     let train = ["train", "--model", "model", "--data", "data.json", "--out", "run", "--max-steps", "1", "--no-eval"];
     let output = gptune(folder.path(), &train);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("it is trained with the prompt style book from here on"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("it is trained with the template book from here on"));
     let written = read("run/model");
     assert_ne!(written["chat_template"], template);
     let vocabulary: Value = serde_json::from_slice(&fs::read(folder.path().join("model/vocab.json")).unwrap()).unwrap();
