@@ -2,11 +2,12 @@
 //!
 //! # The path of an example
 //!
-//! 1. [`Dataset`] reads a JSON array or JSON Lines of `{"instruction", "input", "output"}`;
-//! 2. [`PromptStyle`] formats an [`Example`] as the text a model sees;
-//! 3. [`Tokenizer`] turns text into GPT-2's byte-level BPE ids;
-//! 4. [`Split`] cuts the data into training, test and validation parts;
-//! 5. [`Sequence`]s, ids and what is trained of them, are cut and masked into a [`Batch`] by [`Collator`], which is padded
+//! 1. [`Records`] streams what files hold, and a [`Shape`] says what the keys of a [`Record`] mean: an [`Example`];
+//! 2. [`Template`] writes an [`Example`] as the text a model sees;
+//! 3. [`Encoder`] turns it with a [`Tokenizer`] into a [`Sequence`]: ids and what is trained of them;
+//! 4. [`Corpus`] does this for all of a stream, [`Dataset`] holds examples in memory, and [`Split`] cuts either into
+//!    training, test and validation parts;
+//! 5. [`Sequence`]s are cut and masked into a [`Batch`] by [`Collator`], which is padded
 //!    where somebody asks for its [`Rectangle`];
 //! 6. [`Loader`] walks over batches in an order drawn from an [`OrderStream`], which reproduces
 //!    PyTorch's `DataLoader` order bit by bit.
