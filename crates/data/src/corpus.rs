@@ -54,6 +54,7 @@ pub struct Corpus {
     pub cached: Option<(PathBuf, bool)>,
     /// A digest of what each asks.
     questions: Array<u64>,
+    file_shapes: FileShapes,
     records: Records,
     options: CorpusOptions,
 }
@@ -62,7 +63,7 @@ pub struct Corpus {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     bad: Vec<BadEntry>,
-    shapes: Vec<Shape>,
+    shapes: FileShapes,
     preferences: bool,
     kinds: BTreeMap<String, usize>,
     sequences: usize,
@@ -127,7 +128,14 @@ impl Corpus {
         cached: Option<(PathBuf, bool)>,
     ) -> Self {
         let origin = records.origin().to_owned();
-        Self { origin, sequences, bad, shapes, preferences, kinds, cached, questions, records, options }
+        let file_shapes = shapes;
+        let shapes = file_shapes.iter().map(|(_, shape)| shape.clone()).collect();
+        Self { origin, sequences, bad, shapes, preferences, kinds, cached, questions, file_shapes, records, options }
+    }
+
+    fn shape_of(&self, file: Option<&Arc<str>>) -> Shape {
+        let known = self.file_shapes.iter().find(|(of, _)| of.as_ref() == file).map(|(_, shape)| shape);
+        known.or(self.options.shape.as_ref()).cloned().unwrap_or_default()
     }
 
     /// Records in all, those that cannot be used among them.
@@ -170,15 +178,16 @@ impl Corpus {
                 wanted.push((number, sequence));
             }
         }
+        let numbers = wanted.iter().map(|(number, _)| *number).collect();
         let changed = || DataError::Changed { origin: self.origin.clone() };
         let mut examples = Vec::with_capacity(wanted.len());
         let mut wanted = wanted.into_iter().peekable();
-        let mut records = self.records.again();
-        let mut shapes = Shapes::new(&self.options);
+        let mut records = self.records.again_for(numbers);
         while wanted.peek().is_some() {
             let Some(chunk) = records.next_chunk()? else { return Err(changed()) };
-            for (record, shape) in shapes.each(chunk) {
+            for record in chunk {
                 let Some((_, sequence)) = wanted.next_if(|(number, _)| *number == record.place.nth) else { continue };
+                let shape = self.shape_of(record.place.file.as_ref());
                 let example = Example::of(record, &shape, self.options.questions).map_err(|_| changed())?;
                 if one(&example, &self.options, encoder).ok().as_ref() != Some(&self.sequences.get(sequence)) {
                     return Err(changed());
@@ -190,13 +199,16 @@ impl Corpus {
     }
 }
 
+/// The shapes of the records of files.
+type FileShapes = Vec<(Option<Arc<str>>, Shape)>;
+
 /// The shape of the records of each file.
 pub(crate) struct Shapes {
     given: Option<Shape>,
     questions: bool,
     current: Option<(Option<Arc<str>>, Arc<Shape>)>,
     /// Those that were found.
-    pub found: Vec<Shape>,
+    pub found: FileShapes,
 }
 
 impl Shapes {
@@ -219,8 +231,9 @@ impl Shapes {
                 let found = self.given.clone().or_else(|| shape_of(&of_file, self.questions));
                 let shape = Arc::new(found.clone().unwrap_or_default());
                 if let Some(found) = found {
+                    let file_of_shape = file.clone();
                     self.current = Some((file, shape.clone()));
-                    self.found.push(found);
+                    self.found.push((file_of_shape, found));
                 }
                 shape
             });
