@@ -31,6 +31,25 @@ pub struct Span {
     pub ids: Vec<u32>,
 }
 
+impl Span {
+    /// The text with signs for the blanks in it that a reader would not see to be trained: `⏎` before line breaks that a
+    /// trained span begins or ends with, and where it is nothing but blanks, `·` for every other one, too.
+    #[must_use]
+    pub fn with_blanks(&self) -> String {
+        let text = &self.text;
+        if !self.trained || self.kind != SpanKind::Trained {
+            return text.clone();
+        }
+        if text.trim().is_empty() {
+            return text.chars().map(|blank| if blank == '\n' { "⏎\n" } else { "·" }).collect();
+        }
+        let is_break = |c| c == '\n';
+        let (before, rest) = text.split_at(text.len() - text.trim_start_matches(is_break).len());
+        let (own, after) = rest.split_at(rest.trim_end_matches(is_break).len());
+        [&before.replace('\n', "⏎\n"), own, &after.replace('\n', "⏎\n")].concat()
+    }
+}
+
 /// A sequence as it is trained on, from its first token to its last.
 #[must_use]
 pub fn spans(sequence: &Sequence, collator: &Collator, tokenizer: &Tokenizer) -> Vec<Span> {
@@ -132,6 +151,15 @@ mod tests {
         assert_eq!(parts(&ids, &[2..5], 3)[2], (" <|endoftext|><|endoftext|>".replace(' ', ""), SpanKind::Cut, false, 2));
         // The first token of all is not predicted from anything.
         assert_eq!(parts(&ids[..2], &[0..2], 9)[0], ("One".to_owned(), SpanKind::Context, false, 1));
+    }
+
+    #[test]
+    fn blanks_that_are_trained_are_seen() {
+        let of = |text: &str, kind| Span { text: text.to_owned(), kind, trained: kind == SpanKind::Trained, ids: vec![] };
+        let shown = |text| of(text, SpanKind::Trained).with_blanks();
+        assert_eq!(shown("\n\na\n b\n"), "⏎\n⏎\na\n b⏎\n");
+        assert_eq!([shown(" \n\t"), shown(" a ")], ["·⏎\n·", " a "]);
+        assert_eq!(of("\n", SpanKind::Context).with_blanks(), "\n");
     }
 
     #[test]
