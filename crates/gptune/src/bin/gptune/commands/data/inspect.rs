@@ -66,7 +66,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         entries: entries.iter().map(Entry::to_page).collect(),
     };
     page.write_html(path).with_context(|| format!("cannot write {}", path.display()))?;
-    print_line(format_args!("{} written", path.display()))
+    print_line(format_args!("The page is in {}", path.display()))
 }
 
 /// How the data are looked at, as a sentence.
