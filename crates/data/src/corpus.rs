@@ -46,7 +46,7 @@ pub struct Corpus {
     pub bad: Vec<BadEntry>,
     /// Which keys were read, of each file.
     pub shapes: Vec<Shape>,
-    /// The values of the key `kind`, and how often each occurs, if they are few.
+    /// The values of the key `kind`, or of `category` where there is none, and how often each occurs, if they are few.
     pub kinds: BTreeMap<String, usize>,
     /// Whether all records are pairs of a better and a worse answer, for preference tuning.
     pub preferences: bool,
@@ -247,7 +247,8 @@ impl Shapes {
 const MOST_KINDS: usize = 100;
 
 fn kind(entry: &Map<String, Value>) -> Option<String> {
-    entry.get("kind").and_then(|kind| gptune_json::text(kind.as_str()?).ok()).map(str::to_owned)
+    let text = |value: &Value| gptune_json::text(value.as_str()?).ok().map(str::to_owned);
+    ["kind", "category"].iter().find_map(|key| entry.get(*key).and_then(text))
 }
 
 /// Encodes a stream, into a folder or into memory.
@@ -277,14 +278,9 @@ fn encode(
             .each(chunk)
             .into_par_iter()
             .map(|(record, shape)| {
-                let example = Example::of(record, &shape, options.questions)?;
-                let encoded = literal(&example, &shape, options, encoder)
-                    .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
+                let encoded = sequence_of(record, &shape, options, encoder);
                 progress(1);
-                match encoded {
-                    Ok(sequence) => Ok((sequence, digest(example.question()))),
-                    Err(problem) => Err(BadEntry::new(&example, problem)),
-                }
+                encoded
             })
             .collect();
         for one in encoded {
@@ -309,6 +305,22 @@ fn encode(
     }
     let rest = Rest { bad, shapes: shapes.found, preferences, kinds, sequences: count };
     Ok((rest, sequences.finish().map_err(fault)?, questions.finish().map_err(fault)?))
+}
+
+/// The sequence of a record, and a digest of what it asks; or what is wrong with it.
+pub(crate) fn sequence_of(
+    record: Record,
+    shape: &Shape,
+    options: &CorpusOptions,
+    encoder: &Encoder<'_>,
+) -> Result<(Sequence, u64), BadEntry> {
+    let example = Example::of(record, shape, options.questions)?;
+    let encoded = literal(&example, shape, options, encoder)
+        .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
+    match encoded {
+        Ok(sequence) => Ok((sequence, digest(example.question()))),
+        Err(problem) => Err(BadEntry::new(&example, problem)),
+    }
 }
 
 /// The sequence of an example: the whole of it, or what is asked where there is no answer.
@@ -362,7 +374,7 @@ fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
     let flags = [options.questions, options.prompts_only, encoder.special_tokens].map(u8::from);
     let parts: [&[u8]; 8] = [
         // Another number for every change of what is stored.
-        b"gptune-data corpus 1",
+        b"gptune-data corpus 2",
         &records.digest()?,
         shape.as_bytes(),
         &flags,

@@ -6,6 +6,7 @@ mod back_ends;
 mod bad_input;
 mod contract;
 mod conversations;
+mod data_looks;
 mod fetch;
 mod interrupt;
 mod outputs;

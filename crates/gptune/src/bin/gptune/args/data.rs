@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use gptune_data::{Fractions, Part, Shape};
 
 use super::{
@@ -94,13 +94,16 @@ pub(crate) struct LookArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub look: LookArgs,
-    /// The first of them to show, counting from 0
+    /// The first entry to show, counting from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub first: usize,
     /// How many to show
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = count)]
     pub limit: usize,
-    /// Write a page instead
+    /// Show what is trained by colours instead of brackets [default: auto, which is on a terminal, unless NO_COLOR is set]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: Colour,
+    /// Write a page of its own to this file instead
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Print one JSON document
@@ -108,14 +111,22 @@ pub(crate) struct InspectArgs {
     pub json: bool,
 }
 
+/// When to write in colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     pub look: LookArgs,
     /// Sequences in a batch, for what padding would cost
-    #[arg(long, default_value_t = 8, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count)]
     pub batch_size: usize,
-    /// Keep token ids in this folder, and take them from there
+    /// Keep token ids in this folder instead of in memory, and take them from there
     #[arg(long, value_name = "DIR")]
     pub token_cache: Option<PathBuf>,
     /// Print one JSON document
