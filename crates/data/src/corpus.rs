@@ -191,6 +191,7 @@ impl Corpus {
 }
 
 /// The shape of the records of each file.
+#[derive(Debug)]
 pub(crate) struct Shapes {
     given: Option<Shape>,
     questions: bool,
@@ -307,7 +308,12 @@ fn one(example: &Example, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
 }
 
 /// What is wrong with text that reads like an added token, unless `encoder` makes it one.
-fn literal(example: &Example, shape: &Shape, options: &CorpusOptions, encoder: &Encoder<'_>) -> Option<String> {
+pub(crate) fn literal(
+    example: &Example,
+    shape: &Shape,
+    options: &CorpusOptions,
+    encoder: &Encoder<'_>,
+) -> Option<String> {
     if encoder.special_tokens {
         return None;
     }

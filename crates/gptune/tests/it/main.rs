@@ -5,6 +5,7 @@
 mod back_ends;
 mod bad_input;
 mod contract;
+mod data_changes;
 mod fetch;
 mod interrupt;
 mod outputs;
