@@ -203,6 +203,7 @@ impl Corpus {
 type FileShapes = Vec<(Option<Arc<str>>, Shape)>;
 
 /// The shape of the records of each file.
+#[derive(Debug)]
 pub(crate) struct Shapes {
     given: Option<Shape>,
     questions: bool,
@@ -332,7 +333,12 @@ fn one(example: &Example, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
 }
 
 /// What is wrong with text that reads like an added token, unless `encoder` makes it one.
-fn literal(example: &Example, shape: &Shape, options: &CorpusOptions, encoder: &Encoder<'_>) -> Option<String> {
+pub(crate) fn literal(
+    example: &Example,
+    shape: &Shape,
+    options: &CorpusOptions,
+    encoder: &Encoder<'_>,
+) -> Option<String> {
     if encoder.special_tokens {
         return None;
     }

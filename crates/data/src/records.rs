@@ -223,6 +223,15 @@ impl Records {
         }
     }
 
+    /// Whether a path leads to one of the files.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        let Ok(path) = path.canonicalize() else { return false };
+        // The only file of a folder is called by the folder's name.
+        let is_it = |found: PathBuf| found == path || path.parent() == Some(&found);
+        self.files.iter().any(|file| Path::new(&file.origin).canonicalize().is_ok_and(is_it))
+    }
+
     /// What the stream is called in messages.
     #[must_use]
     pub fn origin(&self) -> &str {

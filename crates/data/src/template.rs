@@ -146,6 +146,14 @@ impl Template {
         }
     }
 
+    /// What stands before messages, by which a model tells them apart: headers that no message should have in it.
+    pub(crate) fn headers(&self) -> Vec<&str> {
+        match &self.kind {
+            Kind::Turns(turns) => turns.headers(),
+            Kind::Jinja(_) => Vec::new(),
+        }
+    }
+
     /// Whether tokens are found in its text, because it does not say which are its own.
     pub(crate) fn finds_tokens(&self) -> bool {
         matches!(self.kind, Kind::Jinja(_))

@@ -56,9 +56,7 @@ impl Found<'_> {
 
     fn to_json(&self) -> Value {
         let Self { corpus, statistics, look, args } = self;
-        let bad = |BadEntry { place, problem, .. }: &BadEntry| {
-            json!({ "file": place.file.as_deref(), "entry": place.index, "line": place.line, "problem": problem })
-        };
+        let bad = |BadEntry { place, problem, .. }: &BadEntry| json!({ "file": place.file.as_deref(), "entry": place.index, "line": place.line, "problem": problem });
         let mut all = json!({
             "data": corpus.origin,
             "records": corpus.records(),
