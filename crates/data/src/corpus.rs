@@ -130,7 +130,7 @@ impl Corpus {
         let origin = records.origin().to_owned();
         let file_shapes = shapes;
         let shapes = file_shapes.iter().map(|(_, shape)| shape.clone()).collect();
-        Self { origin, sequences, bad, shapes, preferences, kinds, cached, questions, file_shapes, records, options }
+        Self { origin, sequences, bad, shapes, kinds, preferences, cached, questions, file_shapes, records, options }
     }
 
     fn shape_of(&self, file: Option<&Arc<str>>) -> Shape {
@@ -394,5 +394,5 @@ fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    Ok(hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher.finalize().iter().take(16).fold(String::new(), |name, byte| format!("{name}{byte:02x}")))
 }

@@ -166,6 +166,7 @@ impl Near {
 
     /// The pairs, in the order of their first and then of their second record.
     #[must_use]
+    #[allow(clippy::iter_without_into_iter)] // one of two kinds of iterator, behind a pointer
     pub fn iter(&self) -> Box<dyn Iterator<Item = NearDuplicate> + '_> {
         match self {
             Self::All(near) => Box::new(near.iter()),
@@ -175,6 +176,7 @@ impl Near {
 }
 
 /// A source that is memory cannot fail.
+#[allow(clippy::needless_pass_by_value)] // it is mapped over
 fn of_memory(error: DuplicateError<Infallible>) -> DuplicateError<DataError> {
     match error {
         DuplicateError::Threshold { given } => DuplicateError::Threshold { given },

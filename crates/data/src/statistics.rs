@@ -132,6 +132,7 @@ impl Statistics {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value)] // the sum of both, in whatever order
     fn plus(self, other: Self) -> Self {
         Self {
             sequences: self.sequences + other.sequences,

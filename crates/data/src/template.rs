@@ -355,8 +355,8 @@ impl FromStr for Template {
 
 /// Whether messages of this role may be in a conversation that the template of `system` writes.
 fn refuse_system(messages: &[Message]) -> Result<(), String> {
-    match messages.iter().any(|message| message.role == Role::System) {
-        true => Err("it has a system message, for which the template has no 'system'".to_owned()),
-        false => Ok(()),
+    if messages.iter().any(|message| message.role == Role::System) {
+        return Err("it has a system message, for which the template has no 'system'".to_owned());
     }
+    Ok(())
 }

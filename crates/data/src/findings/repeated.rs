@@ -79,7 +79,9 @@ pub(super) fn exact(keys: &mut [Key], parts: &Parts, tallies: &mut Tallies) {
 pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
     let mut exact = vec![false; parts.is_trained.len()];
     let leaked = &tallies[FindingKind::Leak as usize].pairs;
-    leaked.iter().for_each(|pair| exact[pair.second] = true);
+    for pair in leaked {
+        exact[pair.second] = true;
+    }
     let mut later = vec![false; parts.is_trained.len()];
     let mut leaks = later.clone();
     for pair in near.iter() {

@@ -122,10 +122,10 @@ impl Turns {
 
     /// A message with its input.
     pub(super) fn content(&self, message: &Message) -> String {
-        match message.input.is_empty() {
-            true => message.content.clone(),
-            false => format!("{}{}", message.content, self.input.replace(INPUT, &message.input)),
+        if message.input.is_empty() {
+            return message.content.clone();
         }
+        format!("{}{}", message.content, self.input.replace(INPUT, &message.input))
     }
 
     pub(super) fn write(&self, messages: &[Message], script: &mut Script, ask: bool) -> Result<(), String> {

@@ -22,6 +22,7 @@ const ROWS: usize = 1 << 16;
 const BYTES: usize = 64 << 20;
 
 /// Writes rows, some of which are held until their group is full.
+#[allow(clippy::struct_field_names)] // it is one of the library, around the file
 pub(super) struct Writer {
     /// Until the columns are known.
     file: Option<NewFile>,

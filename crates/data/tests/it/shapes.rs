@@ -55,7 +55,7 @@ fn every_format_and_shape_gives_the_same_sequences() {
 
 fn problems(text: &str) -> Vec<String> {
     let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
-    match Dataset::parse_with("x.jsonl", text.as_bytes(), options) {
+    match Dataset::parse_with("x.jsonl", text.as_bytes(), &options) {
         Ok(dataset) => dataset.skipped.into_iter().map(|entry| format!("{}: {}", entry.place, entry.problem)).collect(),
         Err(error) => vec![error.to_string()],
     }

@@ -5,12 +5,9 @@
 mod back_ends;
 mod bad_input;
 mod contract;
-<<<<<<< HEAD
 mod conversations;
-mod data_looks;
-=======
 mod data_changes;
->>>>>>> 17dc78b64754637c0a81a26add8312c1cf7f8472
+mod data_looks;
 mod fetch;
 mod interrupt;
 mod outputs;
