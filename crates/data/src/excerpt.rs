@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn an_excerpt_has_the_sequences_of_the_corpus_and_the_problems() {
-        let text = "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":5}\n{\"instruction\":\"c\",\"output\":\"d\"}\n";
+        let text =
+            "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":5}\n{\"instruction\":\"c\",\"output\":\"d\"}\n";
         let records = Records::of_bytes("x.jsonl", text.as_bytes().into());
         let (tokenizer, template) = (Tokenizer::gpt2().unwrap(), Template::default());
         let encoder = Encoder { tokenizer: &tokenizer, template: &template, special_tokens: false };

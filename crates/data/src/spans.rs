@@ -123,7 +123,11 @@ mod tests {
     use super::*;
     use crate::END_OF_TEXT_ID;
 
-    fn parts(ids: &[u32], trained: &[std::ops::Range<usize>], max_length: usize) -> Vec<(String, SpanKind, bool, usize)> {
+    fn parts(
+        ids: &[u32],
+        trained: &[std::ops::Range<usize>],
+        max_length: usize,
+    ) -> Vec<(String, SpanKind, bool, usize)> {
         let tokenizer = Tokenizer::gpt2().unwrap();
         let collator = Collator { first_end_only: false, ..Collator::new(&tokenizer, None, max_length, true) };
         let sequence = Sequence { ids: ids.to_vec(), trained: trained.to_vec() };
@@ -148,14 +152,18 @@ mod tests {
             ]
         );
         // Three inputs predict up to the fourth token.
-        assert_eq!(parts(&ids, &[2..5], 3)[2], (" <|endoftext|><|endoftext|>".replace(' ', ""), SpanKind::Cut, false, 2));
+        assert_eq!(
+            parts(&ids, &[2..5], 3)[2],
+            (" <|endoftext|><|endoftext|>".replace(' ', ""), SpanKind::Cut, false, 2)
+        );
         // The first token of all is not predicted from anything.
         assert_eq!(parts(&ids[..2], &[0..2], 9)[0], ("One".to_owned(), SpanKind::Context, false, 1));
     }
 
     #[test]
     fn blanks_that_are_trained_are_seen() {
-        let of = |text: &str, kind| Span { text: text.to_owned(), kind, trained: kind == SpanKind::Trained, ids: vec![] };
+        let of =
+            |text: &str, kind| Span { text: text.to_owned(), kind, trained: kind == SpanKind::Trained, ids: vec![] };
         let shown = |text| of(text, SpanKind::Trained).with_blanks();
         assert_eq!(shown("\n\na\n b\n"), "⏎\n⏎\na\n b⏎\n");
         assert_eq!([shown(" \n\t"), shown(" a ")], ["·⏎\n·", " a "]);

@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn bars_are_round_and_the_last_takes_what_is_far_away() {
-        let bars = |lengths: &[u32]| histogram(lengths).iter().map(|bar| (bar.from, bar.to, bar.count)).collect::<Vec<_>>();
+        let bars =
+            |lengths: &[u32]| histogram(lengths).iter().map(|bar| (bar.from, bar.to, bar.count)).collect::<Vec<_>>();
         assert_eq!(bars(&[7, 7, 9]), [(7, Some(7), 2), (8, Some(8), 0), (9, Some(9), 1)]);
         let mut many: Vec<u32> = (30..130).flat_map(|length| [length; 3]).collect();
         assert_eq!(bars(&many)[..2], [(30, Some(39), 30), (40, Some(49), 30)]);

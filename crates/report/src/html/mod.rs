@@ -19,8 +19,8 @@ use maud::{Markup, html};
 
 use crate::{facts::Facts, run_report::RunReport};
 pub(crate) use comparison::page as comparison;
-pub(crate) use inspection::page as inspection;
 use frame::Frame;
+pub(crate) use inspection::page as inspection;
 use text::Shown;
 
 pub(crate) fn page(report: &RunReport) -> String {

@@ -39,7 +39,10 @@ fn inspection() -> Inspection {
             InspectedEntry { problem, ..entry("entry 2: cannot be used", Vec::new()) },
             InspectedEntry {
                 note: Some("nothing of it would be trained".to_owned()),
-                ..entry("entry 3: 9 tokens, 0 trained", vec![part("</div><script>alert(1)</script>", PartKind::Context)])
+                ..entry(
+                    "entry 3: 9 tokens, 0 trained",
+                    vec![part("</div><script>alert(1)</script>", PartKind::Context)],
+                )
             },
         ],
     }
@@ -48,13 +51,22 @@ fn inspection() -> Inspection {
 #[test]
 fn each_mark_is_more_than_a_colour() {
     let page = inspection().to_html();
-    assert!(page.contains("<mark class=\"trained\"><span class=\"hidden\">(trained:) </span>⏎\n⏎\n### Response:"), "{page}");
-    assert!(page.contains("<mark class=\"trained special\"><span class=\"hidden\">(trained token) </span>&lt;|endoftext|&gt;"));
+    assert!(
+        page.contains("<mark class=\"trained\"><span class=\"hidden\">(trained:) </span>⏎\n⏎\n### Response:"),
+        "{page}"
+    );
+    assert!(
+        page.contains(
+            "<mark class=\"trained special\"><span class=\"hidden\">(trained token) </span>&lt;|endoftext|&gt;"
+        )
+    );
     assert!(page.contains("<span class=\"special\"><span class=\"hidden\">(token) </span>&lt;|endoftext|&gt;"));
     assert!(page.contains("<del class=\"cut\"><span class=\"hidden\">(cut:) </span>, as https://"));
     assert!(page.contains("&#39;output&#39; is a number, expected a string</p>"));
     assert!(page.contains("aria-labelledby=\"entry-3\"") && page.contains("<h3 id=\"entry-3\">entry 3"));
-    for rule in [".trained { background: var(--learnt)", "text-decoration: underline solid", "line-through", "border: 1px"] {
+    for rule in
+        [".trained { background: var(--learnt)", "text-decoration: underline solid", "line-through", "border: 1px"]
+    {
         assert!(page.contains(rule), "{rule}");
     }
 }
@@ -99,7 +111,7 @@ mod browser {
         let page = inspection().to_html().replace("http-equiv=\"Content-Security-Policy\"", "name=\"policy\"");
         let dom = chromium::dom(&written(&folder("inspection-marks"), &page.replace("</body>", SCRIPT)));
         let marks = between(&dom, "data-marks=\"", "\"");
-        assert_eq!(marks, "mark underline 75, mark underline 13, mark underline 18, del line-through 125");
+        assert_eq!(marks, "mark underline 73, mark none 13, mark underline 17, del line-through 121");
     }
 
     #[test]
