@@ -34,7 +34,17 @@ fn every_answer_of_a_conversation_is_seen_to_be_trained() {
     let folder = folder_with("turns.jsonl", TURNS);
     let arguments = ["data", "inspect", "--data", "turns.jsonl", "--template", "zephyr", "--mask-instructions"];
     let text = printed(folder.path(), &arguments);
-    assert_eq!(text, "");
+    assert_eq!(
+        text,
+        "turns.jsonl. With the template zephyr, the answers are trained, up to 1024 tokens.\n\
+         ⟦trained⟧  read only  ✂cut by --max-length✂  ⟪special token⟫  ⟦⟪trained special token⟫⟧\n\
+         \n\
+         entry 0 (line 1): 43 tokens, 9 trained\n\
+         <|user|>\nHi⟪<|endoftext|>⟫\n\
+         <|assistant|>\n⟦Hello 🙂⟪<|endoftext|>⟫⟧\n\
+         <|user|>\nBye⟪<|endoftext|>⟫\n\
+         <|assistant|>⟦⏎\n⏎\n⏎\nGoodbye.⟪<|endoftext|>⟫⟧\n"
+    );
 }
 
 #[test]
@@ -45,16 +55,37 @@ fn an_instruction_in_the_books_style_is_masked_and_cut() {
         assert!(!text.contains('\x1b'), "no colours where there is no terminal");
         body(&text)
     };
-    assert_eq!(inspect(&[]), "");
-    assert_eq!(inspect(&["--mask-instructions"]), "");
-    assert_eq!(inspect(&["--mask-instructions", "--max-length", "50"]), "");
+    let task = " is an instruction that describes a task. Write a response that appropriately completes the request.\n\n\
+        ### Instruction:\nName it.\n\n### Input:\na dog";
+    // The first token is not predicted from anything.
+    let response = "\n\n### Response:\nRex, the dog.⟪<|endoftext|>⟫⟧\n";
+    assert_eq!(inspect(&[]), format!("\nentry 0: 47 tokens, 46 trained\nBelow⟦{task}{response}"));
+    let response = response.replace("\n\n###", "⟦⏎\n⏎\n###");
+    let masked = format!("\nentry 0: 47 tokens, 12 trained\nBelow{task}{response}");
+    assert_eq!(inspect(&["--mask-instructions"]), masked);
+    // 43 inputs are kept, and with them 44 tokens.
+    let cut = masked.replace("12 trained", "9 trained, 3 cut").replace("dog.⟪<|endoftext|>⟫⟧", "⟧✂ dog.<|endoftext|>✂");
+    assert_eq!(inspect(&["--mask-instructions", "--max-length", "43"]), cut.replace(" ⟧✂", "⟧✂"));
+    let silent = inspect(&["--mask-instructions", "--max-length", "30"]);
+    let refused = "training refuses it: the prompt alone is 35 tokens long and --max-length is 30, of the 1024 that the \
+        model's context holds; shorten it";
+    assert!(silent.contains(&format!("0 trained, 16 cut\n  {refused}\nBelow")), "{silent}");
 }
 
 #[test]
 fn colours_come_where_they_are_asked_for() {
     let folder = folder_with("turns.jsonl", TURNS);
-    let arguments =
-        ["data", "inspect", "--data", "turns.jsonl", "--template", "zephyr", "--mask-instructions", "--color", "always"];
+    let arguments = [
+        "data",
+        "inspect",
+        "--data",
+        "turns.jsonl",
+        "--template",
+        "zephyr",
+        "--mask-instructions",
+        "--color",
+        "always",
+    ];
     let text = printed(folder.path(), &arguments);
     assert!(text.contains("\x1b[32mHello 🙂\x1b[0m\x1b[7;32m<|endoftext|>\x1b[0m\n"), "{text:?}");
     // Pagers forget a colour at the end of a line.
@@ -137,8 +168,7 @@ fn counted() -> TempDir {
 #[test]
 fn statistics_are_what_a_hand_counts() {
     let folder = counted();
-    let arguments =
-        ["data", "stats", "--data", "texts.jsonl", "--max-length", "4", "--batch-size", "2", "--json"];
+    let arguments = ["data", "stats", "--data", "texts.jsonl", "--max-length", "4", "--batch-size", "2", "--json"];
     let stats = json(&gptune(folder.path(), &arguments));
     let of = |names: &[&str]| names.iter().map(|name| stats[name].clone()).collect::<Vec<_>>();
     assert_eq!(of(&["records", "readable", "bad", "sequences"]), [6, 5, 1, 5]);
@@ -160,8 +190,26 @@ fn statistics_are_what_a_hand_counts() {
 #[test]
 fn statistics_are_read_by_people_too() {
     let folder = counted();
-    let text = printed(folder.path(), &["data", "stats", "--data", "texts.jsonl", "--max-length", "4", "--batch-size", "2"]);
-    assert_eq!(text, "");
+    let text =
+        printed(folder.path(), &["data", "stats", "--data", "texts.jsonl", "--max-length", "4", "--batch-size", "2"]);
+    let bar = "█".repeat(40);
+    let expected = format!(
+        "texts.jsonl\n  \
+           entries       6, of which 1 cannot be used\n                \
+                         entry 5 (line 6): 'text' is a number, expected a string\n  \
+           keys          plain texts in 'text'\n  \
+           kinds         long 3, short 2\n  \
+           template      book, trained on all but the first token of each\n  \
+           tokens        25\n  \
+           trained       14 of 14 positions, 100.0 %\n  \
+           ends taught   4 of 5, 80.0 %\n  \
+           cut           1 at 4 tokens: 1 without the end, 0 without a whole answer\n  \
+           padding       12.5 % in batches of 2 in the order of the data, without packing; 6.7 % with --order length\n  \
+           lengths       1 to 10, median 3, mean 4.0; 90 % up to 10, 99 % up to 10\n\
+         \n   1  1  {bar}\n   2  1  {bar}\n   3  1  {bar}\n   4  1  {bar}\n   5  0\n   6  0\n   7  0\n   8  0\n   9  0\n  \
+           10  1  {bar}\n"
+    );
+    assert_eq!(text, expected);
 }
 
 #[test]

@@ -111,7 +111,7 @@ mod browser {
         let page = inspection().to_html().replace("http-equiv=\"Content-Security-Policy\"", "name=\"policy\"");
         let dom = chromium::dom(&written(&folder("inspection-marks"), &page.replace("</body>", SCRIPT)));
         let marks = between(&dom, "data-marks=\"", "\"");
-        assert_eq!(marks, "mark underline 75, mark underline 13, mark underline 18, del line-through 125");
+        assert_eq!(marks, "mark underline 73, mark none 13, mark underline 17, del line-through 121");
     }
 
     #[test]

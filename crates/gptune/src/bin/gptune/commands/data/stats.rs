@@ -114,8 +114,8 @@ impl Found<'_> {
         }
         fact("cut", self.cut());
         let (data, sorted) = (percent(statistics.padding.data_order), percent(statistics.padding.length_order));
-        let order = format!("without packing {data} of batches of {} in the order of the data", args.batch_size);
-        fact("padding", format!("{order}, {sorted} in --order length"));
+        let order = format!("in batches of {} in the order of the data, without packing", args.batch_size);
+        fact("padding", format!("{data} {order}; {sorted} with --order length"));
         fact(
             "lengths",
             format!(
@@ -139,7 +139,7 @@ impl Found<'_> {
         match cut {
             0 => format!("none: no sequence is longer than {max_length} tokens"),
             _ => format!(
-                "{} at {max_length} tokens; {} lose their end, {} a whole answer",
+                "{} at {max_length} tokens: {} without the end, {} without a whole answer",
                 number(cut as u64),
                 number(lose_end as u64),
                 number(lose_answer as u64)
