@@ -38,7 +38,10 @@ impl Dataset {
     ///
     /// If it cannot be read, or for any reason [`Dataset::parse`] gives.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        Self::of_records(Records::of_files(&path.display().to_string(), vec![path.to_owned()])?, &ReadOptions::default())
+        Self::of_records(
+            Records::of_files(&path.display().to_string(), vec![path.to_owned()])?,
+            &ReadOptions::default(),
+        )
     }
 
     /// Parses the bytes of a file; `origin` names them in messages.

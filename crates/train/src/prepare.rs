@@ -11,6 +11,7 @@ use crate::{DataConfig, TrainError};
 
 /// The data of a run.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one of a run
 pub enum Source {
     /// One set of data, which is split.
     Whole(Records),

@@ -91,8 +91,7 @@ fn damaged_data_never_panic() {
                     examples += 1;
                     let written = gptune_json::to_lines(&Value::Object(example.entry.clone()));
                     // What is written is read again as the same.
-                    let again =
-                        Dataset::parse_with("again.json", format!("[{written}]").as_bytes(), &options).unwrap();
+                    let again = Dataset::parse_with("again.json", format!("[{written}]").as_bytes(), &options).unwrap();
                     assert_eq!(again.examples[0].entry, example.entry, "{written}");
                 }
                 for entry in &dataset.skipped {
