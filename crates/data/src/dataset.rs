@@ -269,7 +269,7 @@ mod tests {
         let text = br#"[{"instruction":"a"},{"instruction":"b","output":"c"}]"#;
         let options = ReadOptions { questions: true, ..ReadOptions::default() };
         let examples = Dataset::parse_with("x", text, &options).unwrap().examples;
-        assert_eq!(examples.iter().map(|example| example.has_output()).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(examples.iter().map(Example::has_output).collect::<Vec<_>>(), [false, true]);
         assert!(!examples[0].entry.contains_key("output"));
     }
 

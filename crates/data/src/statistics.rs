@@ -270,9 +270,10 @@ mod tests {
     fn padding_by_length_is_that_of_the_order_of_that_name() {
         let lengths: Vec<usize> = (0..1003).map(|i| i * 7919 % 101).collect();
         let order = OrderStream::new(Order::Length, SEED).start_shuffled(&lengths, 8);
-        let batches: Vec<Vec<u32>> = order.chunks(8).map(|b| b.iter().map(|&i| lengths[i] as u32).collect()).collect();
+        let batches: Vec<Vec<u32>> =
+            order.chunks(8).map(|b| b.iter().map(|&i| u32::try_from(lengths[i]).unwrap()).collect()).collect();
         let expected = padded(batches.iter().map(Vec::as_slice), 90);
-        let mut lengths: Vec<u32> = lengths.iter().map(|&length| length as u32).collect();
+        let mut lengths: Vec<u32> = lengths.iter().map(|&length| u32::try_from(length).unwrap()).collect();
         let padding = Padding::new(&mut lengths, 8, 90);
         assert_eq!(padding.length_order, expected);
         assert!(padding.length_order > 0.0 && padding.length_order < padding.data_order / 4.0, "{padding:?}");
