@@ -46,7 +46,7 @@ pub struct Corpus {
     pub bad: Vec<BadEntry>,
     /// Which keys were read, of each file.
     pub shapes: Vec<Shape>,
-    /// The values of the key `kind`, and how often each occurs, if they are few.
+    /// The values of the key `kind`, or of `category` where there is none, and how often each occurs, if they are few.
     pub kinds: BTreeMap<String, usize>,
     /// Whether all records are pairs of a better and a worse answer, for preference tuning.
     pub preferences: bool,
@@ -54,6 +54,7 @@ pub struct Corpus {
     pub cached: Option<(PathBuf, bool)>,
     /// A digest of what each asks.
     questions: Array<u64>,
+    file_shapes: FileShapes,
     records: Records,
     options: CorpusOptions,
 }
@@ -62,7 +63,7 @@ pub struct Corpus {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     bad: Vec<BadEntry>,
-    shapes: Vec<Shape>,
+    shapes: FileShapes,
     preferences: bool,
     kinds: BTreeMap<String, usize>,
     sequences: usize,
@@ -127,7 +128,14 @@ impl Corpus {
         cached: Option<(PathBuf, bool)>,
     ) -> Self {
         let origin = records.origin().to_owned();
-        Self { origin, sequences, bad, shapes, preferences, kinds, cached, questions, records, options }
+        let file_shapes = shapes;
+        let shapes = file_shapes.iter().map(|(_, shape)| shape.clone()).collect();
+        Self { origin, sequences, bad, shapes, kinds, preferences, cached, questions, file_shapes, records, options }
+    }
+
+    fn shape_of(&self, file: Option<&Arc<str>>) -> Shape {
+        let known = self.file_shapes.iter().find(|(of, _)| of.as_ref() == file).map(|(_, shape)| shape);
+        known.or(self.options.shape.as_ref()).cloned().unwrap_or_default()
     }
 
     /// Records in all, those that cannot be used among them.
@@ -170,15 +178,16 @@ impl Corpus {
                 wanted.push((number, sequence));
             }
         }
+        let numbers = wanted.iter().map(|(number, _)| *number).collect();
         let changed = || DataError::Changed { origin: self.origin.clone() };
         let mut examples = Vec::with_capacity(wanted.len());
         let mut wanted = wanted.into_iter().peekable();
-        let mut records = self.records.again();
-        let mut shapes = Shapes::new(&self.options);
+        let mut records = self.records.again_for(numbers);
         while wanted.peek().is_some() {
             let Some(chunk) = records.next_chunk()? else { return Err(changed()) };
-            for (record, shape) in shapes.each(chunk) {
+            for record in chunk {
                 let Some((_, sequence)) = wanted.next_if(|(number, _)| *number == record.place.nth) else { continue };
+                let shape = self.shape_of(record.place.file.as_ref());
                 let example = Example::of(record, &shape, self.options.questions).map_err(|_| changed())?;
                 if one(&example, &self.options, encoder).ok().as_ref() != Some(&self.sequences.get(sequence)) {
                     return Err(changed());
@@ -190,13 +199,17 @@ impl Corpus {
     }
 }
 
+/// The shapes of the records of files.
+type FileShapes = Vec<(Option<Arc<str>>, Shape)>;
+
 /// The shape of the records of each file.
+#[derive(Debug)]
 pub(crate) struct Shapes {
     given: Option<Shape>,
     questions: bool,
     current: Option<(Option<Arc<str>>, Arc<Shape>)>,
     /// Those that were found.
-    pub found: Vec<Shape>,
+    pub found: FileShapes,
 }
 
 impl Shapes {
@@ -219,8 +232,9 @@ impl Shapes {
                 let found = self.given.clone().or_else(|| shape_of(&of_file, self.questions));
                 let shape = Arc::new(found.clone().unwrap_or_default());
                 if let Some(found) = found {
+                    let file_of_shape = file.clone();
                     self.current = Some((file, shape.clone()));
-                    self.found.push(found);
+                    self.found.push((file_of_shape, found));
                 }
                 shape
             });
@@ -234,7 +248,8 @@ impl Shapes {
 const MOST_KINDS: usize = 100;
 
 fn kind(entry: &Map<String, Value>) -> Option<String> {
-    entry.get("kind").and_then(|kind| gptune_json::text(kind.as_str()?).ok()).map(str::to_owned)
+    let text = |value: &Value| gptune_json::text(value.as_str()?).ok().map(str::to_owned);
+    ["kind", "category"].iter().find_map(|key| entry.get(*key).and_then(text))
 }
 
 /// Encodes a stream, into a folder or into memory.
@@ -264,14 +279,9 @@ fn encode(
             .each(chunk)
             .into_par_iter()
             .map(|(record, shape)| {
-                let example = Example::of(record, &shape, options.questions)?;
-                let encoded = literal(&example, &shape, options, encoder)
-                    .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
+                let encoded = sequence_of(record, &shape, options, encoder);
                 progress(1);
-                match encoded {
-                    Ok(sequence) => Ok((sequence, digest(example.question()))),
-                    Err(problem) => Err(BadEntry::new(&example, problem)),
-                }
+                encoded
             })
             .collect();
         for one in encoded {
@@ -298,6 +308,22 @@ fn encode(
     Ok((rest, sequences.finish().map_err(fault)?, questions.finish().map_err(fault)?))
 }
 
+/// The sequence of a record, and a digest of what it asks; or what is wrong with it.
+pub(crate) fn sequence_of(
+    record: Record,
+    shape: &Shape,
+    options: &CorpusOptions,
+    encoder: &Encoder<'_>,
+) -> Result<(Sequence, u64), BadEntry> {
+    let example = Example::of(record, shape, options.questions)?;
+    let encoded = literal(&example, shape, options, encoder)
+        .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
+    match encoded {
+        Ok(sequence) => Ok((sequence, digest(example.question()))),
+        Err(problem) => Err(BadEntry::new(&example, problem)),
+    }
+}
+
 /// The sequence of an example: the whole of it, or what is asked where there is no answer.
 fn one(example: &Example, options: &CorpusOptions, encoder: &Encoder<'_>) -> Result<Sequence, DataError> {
     if options.questions && !example.has_output() {
@@ -307,7 +333,12 @@ fn one(example: &Example, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
 }
 
 /// What is wrong with text that reads like an added token, unless `encoder` makes it one.
-fn literal(example: &Example, shape: &Shape, options: &CorpusOptions, encoder: &Encoder<'_>) -> Option<String> {
+pub(crate) fn literal(
+    example: &Example,
+    shape: &Shape,
+    options: &CorpusOptions,
+    encoder: &Encoder<'_>,
+) -> Option<String> {
     if encoder.special_tokens {
         return None;
     }
@@ -349,7 +380,7 @@ fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
     let flags = [options.questions, options.prompts_only, encoder.special_tokens].map(u8::from);
     let parts: [&[u8]; 8] = [
         // Another number for every change of what is stored.
-        b"gptune-data corpus 1",
+        b"gptune-data corpus 2",
         &records.digest()?,
         shape.as_bytes(),
         &flags,
@@ -363,5 +394,5 @@ fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    Ok(hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher.finalize().iter().take(16).fold(String::new(), |name, byte| format!("{name}{byte:02x}")))
 }

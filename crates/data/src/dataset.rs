@@ -38,7 +38,10 @@ impl Dataset {
     ///
     /// If it cannot be read, or for any reason [`Dataset::parse`] gives.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        Self::of_records(Records::of_files(&path.display().to_string(), vec![path.to_owned()])?, ReadOptions::default())
+        Self::of_records(
+            Records::of_files(&path.display().to_string(), vec![path.to_owned()])?,
+            &ReadOptions::default(),
+        )
     }
 
     /// Parses the bytes of a file; `origin` names them in messages.
@@ -47,7 +50,7 @@ impl Dataset {
     ///
     /// As [`Dataset::parse_with`].
     pub fn parse(origin: &str, text: &[u8]) -> Result<Self, DataError> {
-        Self::parse_with(origin, text, ReadOptions::default())
+        Self::parse_with(origin, text, &ReadOptions::default())
     }
 
     /// Parses the bytes of a file; `origin` names them in messages.
@@ -61,7 +64,7 @@ impl Dataset {
     ///
     /// [`DataError::Json`] with line and column, [`DataError::Entries`] with all records that cannot be read,
     /// [`DataError::NotText`] for another kind of file, or [`DataError::Empty`].
-    pub fn parse_with(origin: &str, text: &[u8], options: ReadOptions) -> Result<Self, DataError> {
+    pub fn parse_with(origin: &str, text: &[u8], options: &ReadOptions) -> Result<Self, DataError> {
         Self::of_records(Records::of_bytes(origin, Cow::Owned(text.to_vec())), options)
     }
 
@@ -70,7 +73,7 @@ impl Dataset {
     /// # Errors
     ///
     /// As [`Dataset::parse_with`].
-    pub fn of_records(mut records: Records, options: ReadOptions) -> Result<Self, DataError> {
+    pub fn of_records(mut records: Records, options: &ReadOptions) -> Result<Self, DataError> {
         let origin = records.origin().to_owned();
         let (mut examples, mut skipped, mut shape) = (Vec::new(), Vec::new(), options.shape.clone());
         while let Some(chunk) = records.next_chunk()? {
@@ -152,7 +155,7 @@ mod tests {
         assert!(message.contains("entry 1: 'output' is null") && message.contains("entry 3: has no"), "{message}");
         assert!(message.contains("--skip-bad"), "{message}");
         let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
-        let dataset = Dataset::parse_with("x", text.as_bytes(), options).unwrap();
+        let dataset = Dataset::parse_with("x", text.as_bytes(), &options).unwrap();
         assert_eq!(dataset.examples.iter().map(|example| example.place.index).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(dataset.skipped.iter().map(|entry| entry.place.index).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(
@@ -172,7 +175,7 @@ mod tests {
     fn data_of_which_nothing_is_left_say_why() {
         let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
         let text = br#"[{"instruction":"a","output":5},{"instruction":"a","output":6}]"#;
-        let message = Dataset::parse_with("x", text, options).unwrap_err().to_string();
+        let message = Dataset::parse_with("x", text, &options).unwrap_err().to_string();
         assert!(message.contains("2 of 2 entries cannot be used: entry 0: 'output' is a number"), "{message}");
         assert!(message.contains("or give other data") && !message.contains("--skip-bad"), "{message}");
     }
@@ -187,7 +190,7 @@ mod tests {
             "{message}"
         );
         let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
-        assert_eq!(Dataset::parse_with("x", text.as_bytes(), options).unwrap().examples.len(), 2);
+        assert_eq!(Dataset::parse_with("x", text.as_bytes(), &options).unwrap().examples.len(), 2);
     }
 
     #[test]
@@ -265,8 +268,8 @@ mod tests {
     fn questions_need_no_output() {
         let text = br#"[{"instruction":"a"},{"instruction":"b","output":"c"}]"#;
         let options = ReadOptions { questions: true, ..ReadOptions::default() };
-        let examples = Dataset::parse_with("x", text, options).unwrap().examples;
-        assert_eq!(examples.iter().map(|example| example.has_output()).collect::<Vec<_>>(), [false, true]);
+        let examples = Dataset::parse_with("x", text, &options).unwrap().examples;
+        assert_eq!(examples.iter().map(Example::has_output).collect::<Vec<_>>(), [false, true]);
         assert!(!examples[0].entry.contains_key("output"));
     }
 

@@ -69,6 +69,6 @@ pub enum DuplicateError<E = std::convert::Infallible> {
 }
 
 /// Whether a similarity can be a threshold.
-fn check_threshold<E>(given: f64) -> Result<(), DuplicateError<E>> {
+pub(crate) fn check_threshold<E>(given: f64) -> Result<(), DuplicateError<E>> {
     if given > 0.0 && given < 1.0 { Ok(()) } else { Err(DuplicateError::Threshold { given }) }
 }

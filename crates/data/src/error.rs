@@ -118,6 +118,22 @@ pub enum DataError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A search for duplicates that cannot be.
+    #[error("{origin}: {problem}")]
+    Duplicates {
+        /// The file or name of the dataset.
+        origin: String,
+        /// What about it, and what to do.
+        problem: String,
+    },
+    /// A file of records that cannot be as it was asked for.
+    #[error("cannot write {path}: {problem}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What about it or one of the records, and what to do.
+        problem: String,
+    },
     /// A text is too short to be trained on.
     #[error(
         "{origin} has {tokens} tokens, too few for two blocks of {block_size}; give more text or a smaller --block-size"

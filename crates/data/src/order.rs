@@ -41,7 +41,7 @@ impl FromStr for Order {
 }
 
 /// Batches that order `length` sorts together, as Hugging Face's `LengthGroupedSampler` does.
-const MEGABATCH: usize = 50;
+pub(crate) const MEGABATCH: usize = 50;
 
 /// The one seeded stream that all loaders of a run draw their orders from.
 ///

@@ -78,6 +78,8 @@ pub struct Records {
     /// The file that is read, or would be next.
     current: usize,
     source: Option<Source>,
+    /// The places of the records that are wanted, in order; none for all.
+    wanted: Option<Arc<[usize]>>,
     /// Bytes of the files, as they are stored, that were read.
     read: Arc<AtomicU64>,
     /// Records of the file that is read, and of all.
@@ -144,7 +146,7 @@ impl Records {
     }
 
     fn over(origin: String, files: Arc<[File]>) -> Self {
-        Self { origin, files, current: 0, source: None, read: Arc::default(), index: 0, nth: 0 }
+        Self { origin, files, current: 0, source: None, wanted: None, read: Arc::default(), index: 0, nth: 0 }
     }
 
     /// The next records, at most some thousands or some megabytes; none at the end. They are parsed on all threads of
@@ -172,7 +174,9 @@ impl Records {
                     none.insert(Source::open(&file.stored, &file.origin, &self.read)?)
                 }
             };
-            let Some(found) = source.next_chunk()? else {
+            let nth = self.nth;
+            let wanted = |at| self.wanted.as_ref().is_none_or(|places| places.binary_search(&(nth + at)).is_ok());
+            let Some(found) = source.next_chunk(&wanted)? else {
                 (self.current, self.source) = (self.current + 1, None);
                 let before: u64 = self.files[..self.current].iter().map(|file| file.bytes).sum();
                 self.read.store(before, Ordering::Relaxed);
@@ -200,6 +204,12 @@ impl Records {
         Self::over(self.origin.clone(), Arc::clone(&self.files))
     }
 
+    /// The same again, of which only the records at these places, in order, are wanted: others may come as empty ones,
+    /// without being looked at.
+    pub(crate) fn again_for(&self, places: Vec<usize>) -> Self {
+        Self { wanted: Some(places.into()), ..self.again() }
+    }
+
     /// SHA-256 over the bytes of the file as they are stored; of several files, over their digests.
     ///
     /// # Errors
@@ -211,6 +221,15 @@ impl Records {
             [one] => Ok(one),
             _ => Ok(Sha256::digest(digests.concat()).into()),
         }
+    }
+
+    /// Whether a path leads to one of the files.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        let Ok(path) = path.canonicalize() else { return false };
+        // The only file of a folder is called by the folder's name.
+        let is_it = |found: PathBuf| found == path || path.parent() == Some(&found);
+        self.files.iter().any(|file| Path::new(&file.origin).canonicalize().is_ok_and(is_it))
     }
 
     /// What the stream is called in messages.

@@ -280,7 +280,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             for folder in [None, Some(folder.path())] {
                 let mut writer = SequencesWriter::new(vocab_size, folder).unwrap();
-                some().iter().for_each(|sequence| writer.push(sequence).unwrap());
+                for sequence in &some() {
+                    writer.push(sequence).unwrap();
+                }
                 assert_eq!(writer.len(), 3);
                 let all = writer.finish().unwrap();
                 let all = folder.map_or(all, |folder| Sequences::map(folder, vocab_size).unwrap());

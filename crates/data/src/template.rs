@@ -146,6 +146,14 @@ impl Template {
         }
     }
 
+    /// What stands before messages, by which a model tells them apart: headers that no message should have in it.
+    pub(crate) fn headers(&self) -> Vec<&str> {
+        match &self.kind {
+            Kind::Turns(turns) => turns.headers(),
+            Kind::Jinja(_) => Vec::new(),
+        }
+    }
+
     /// Whether tokens are found in its text, because it does not say which are its own.
     pub(crate) fn finds_tokens(&self) -> bool {
         matches!(self.kind, Kind::Jinja(_))
@@ -347,8 +355,8 @@ impl FromStr for Template {
 
 /// Whether messages of this role may be in a conversation that the template of `system` writes.
 fn refuse_system(messages: &[Message]) -> Result<(), String> {
-    match messages.iter().any(|message| message.role == Role::System) {
-        true => Err("it has a system message, for which the template has no 'system'".to_owned()),
-        false => Ok(()),
+    if messages.iter().any(|message| message.role == Role::System) {
+        return Err("it has a system message, for which the template has no 'system'".to_owned());
     }
+    Ok(())
 }

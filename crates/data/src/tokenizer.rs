@@ -8,6 +8,7 @@
 
 mod added;
 mod build;
+mod bytes;
 mod files;
 mod finder;
 mod gpt2;

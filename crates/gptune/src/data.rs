@@ -30,13 +30,12 @@ pub fn remote_data(data: &str) -> Option<Remote> {
 pub fn open(config: &SourceConfig, voice: &dyn Voice) -> Result<(Source, String)> {
     let splits = own_splits(config, voice)?;
     let own_parts = splits.is_some() || !config.train_data.is_empty();
-    let parts = match splits {
-        Some(splits) => splits,
-        None => {
-            let named = |data: &str| if data.is_empty() { Ok(None) } else { records(data, voice).map(Some) };
-            let [train, test, val] = parts(config).map(named);
-            [train?, test?, val?]
-        }
+    let parts = if let Some(splits) = splits {
+        splits
+    } else {
+        let named = |data: &str| if data.is_empty() { Ok(None) } else { records(data, voice).map(Some) };
+        let [train, test, val] = parts(config).map(named);
+        [train?, test?, val?]
     };
     let digests = parts.iter().flatten().map(Records::digest).collect::<Result<Vec<_>, _>>()?;
     let source = match parts {

@@ -45,6 +45,7 @@ pub struct Rest {
 
 impl Opened {
     /// The weights, and the rest.
+    #[must_use]
     pub fn apart(self) -> (ModelFolder, Rest) {
         let Self { folder, tokenizer, special, about, path: _ } = self;
         (folder, Rest { tokenizer, special, about })
@@ -70,12 +71,14 @@ impl Opened {
     }
 
     /// The run folder that the model lies in.
+    #[must_use]
     pub fn run(&self) -> Option<PathBuf> {
         let run = self.path.as_ref()?.canonicalize().ok()?.parent()?.to_owned();
         run.join("config.toml").is_file().then_some(run)
     }
 
     /// The model that the first of all trainings started from.
+    #[must_use]
     pub fn base(&self, model: &str) -> String {
         let training = self.about.training.as_ref();
         training.map_or_else(|| anchored(model), |training| training.base.clone())

@@ -233,6 +233,7 @@ struct Plan {
 }
 
 impl Plan {
+    #[allow(clippy::too_many_lines)] // one thing after the other, with names that all of it uses
     fn carry_out(self, opened: Opened, voice: &dyn Voice, stop: &AtomicBool) -> Result<Trained> {
         let Self { run: Run { config, recipe, out, name, force, beginning, .. }, base, template, chosen } = self;
         if config.source.tie_head && !opened.folder.config.tie_word_embeddings {
@@ -266,13 +267,12 @@ impl Plan {
         let device = chosen.device.clone().autodiff();
         device.seed(u64::from(config.run.seed)); // dropout is all that draws from it
         let folder = folder.with_dropout(config.run.dropout);
-        let (model, model_config) = match &beginning {
+        let (model, model_config) = if matches!(beginning, Beginning::Resumed(..)) {
             // What was stored fills it.
-            Beginning::Resumed(..) => (Gpt2::init(&folder.config, &device), folder.config.clone()),
-            _ => {
-                let (model, model_config) = folder.load(Some(config.source.tie_head), &device)?;
-                grown(model, model_config, known, tokenizer.vocab_size())
-            }
+            (Gpt2::init(&folder.config, &device), folder.config.clone())
+        } else {
+            let (model, model_config) = folder.load(Some(config.source.tie_head), &device)?;
+            grown(model, model_config, known, tokenizer.vocab_size())
         };
         trainer.check(&model)?;
 

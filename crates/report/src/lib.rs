@@ -4,7 +4,8 @@
 //!
 //! [`LossPlot`] is made from the run's events and draws itself as SVG, and as PNG from that SVG.
 //! [`RunReport`] adds what the run was given and what came of it, and writes one HTML page that
-//! fetches nothing; [`RunComparison`] sets several runs side by side on such a page.
+//! fetches nothing; [`RunComparison`] sets several runs side by side on such a page, and [`Inspection`] shows what of
+//! data would be trained.
 //!
 //! ```
 //! use gptune_report::{ComparedRun, RunComparison};
@@ -24,12 +25,14 @@ mod axis;
 mod comparison;
 mod facts;
 mod html;
+mod inspection;
 mod loss_plot;
 mod png;
 mod run_report;
 mod thinning;
 
 pub use comparison::{ComparedRun, RunComparison, RunScore};
+pub use inspection::{InspectedEntry, InspectedPart, Inspection, PartKind};
 pub use loss_plot::LossPlot;
 pub use png::{PngError, svg_to_png};
 pub use run_report::{Answer, DataFacts, Estimate, Metric, Reply, RunReport, Scale, Score, Scores};

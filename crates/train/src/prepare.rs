@@ -1,16 +1,17 @@
 //! From data to what a trainer needs.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 use gptune_data::{
     BadEntry, Collator, Corpus, CorpusOptions, DataError, Encoder, Example, Lengths, Loader, Mt19937, Part, Records,
-    Split, Template, Tokenizer, TooLong,
+    Sequence, Sequences, Split, Template, Tokenizer, TooLong,
 };
 
 use crate::{DataConfig, TrainError};
 
 /// The data of a run.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one of a run
 pub enum Source {
     /// One set of data, which is split.
     Whole(Records),
@@ -76,8 +77,8 @@ pub struct Prepared {
     train: Chosen,
     test: Chosen,
     val: Chosen,
-    /// All, for data that were never trained on.
-    all: Chosen,
+    /// All of them: of parts that are data of their own made when somebody asks for it.
+    all: OnceLock<(Option<Sequences>, Vec<u32>)>,
     template: Template,
     collator: Collator,
     config: DataConfig,
@@ -147,12 +148,6 @@ impl Prepared {
         if config.train_limit > 0 {
             train.places.truncate(config.train_limit);
         }
-        let all = if own_parts {
-            Chosen::default()
-        } else {
-            let places = [&train, &test, &val].into_iter().flat_map(|part| &part.places).copied();
-            Chosen { corpus: 0, places: places.collect() }
-        };
         let preflight = preflight(&corpora, &train, [&test, &val], config.max_length);
         let nothing = preflight.without_response > 0 && preflight.without_response == train.places.len();
         if nothing && !target.reading.prompts_only {
@@ -160,22 +155,36 @@ impl Prepared {
         }
         let (collator, template) = (collator_of(target, config), target.template.clone());
         let config = config.clone();
-        Ok(Self { origin, preflight, left_out, corpora, train, test, val, all, template, collator, config, own_parts })
+        Ok(Self {
+            origin,
+            preflight,
+            left_out,
+            corpora,
+            train,
+            test,
+            val,
+            all: OnceLock::new(),
+            template,
+            collator,
+            config,
+            own_parts,
+        })
     }
 
-    fn part(&self, part: Part) -> &Chosen {
+    /// What a part is made of.
+    fn chosen(&self, part: Part) -> Vec<&Chosen> {
         match part {
-            Part::Train => &self.train,
-            Part::Test => &self.test,
-            Part::Val => &self.val,
-            Part::All => &self.all,
+            Part::Train => vec![&self.train],
+            Part::Test => vec![&self.test],
+            Part::Val => vec![&self.val],
+            Part::All => vec![&self.train, &self.test, &self.val],
         }
     }
 
     /// How many examples a part has.
     #[must_use]
     pub fn count(&self, part: Part) -> usize {
-        self.part(part).places.len()
+        self.chosen(part).iter().map(|chosen| chosen.places.len()).sum()
     }
 
     /// Examples of a part, from its first on and at most `limit`, which are read again: they are not in memory.
@@ -184,7 +193,15 @@ impl Prepared {
     ///
     /// If the data are not what they were.
     pub fn examples(&self, part: Part, limit: usize, tokenizer: &Tokenizer) -> Result<Vec<Example>, DataError> {
-        let Chosen { corpus, places } = self.part(part);
+        let mut examples = Vec::new();
+        for chosen in self.chosen(part) {
+            examples.extend(self.examples_of(chosen, limit - examples.len(), tokenizer)?);
+        }
+        Ok(examples)
+    }
+
+    fn examples_of(&self, chosen: &Chosen, limit: usize, tokenizer: &Tokenizer) -> Result<Vec<Example>, DataError> {
+        let Chosen { corpus, places } = chosen;
         let Some(corpus) = self.corpora.get(*corpus) else { return Ok(Vec::new()) };
         let mut wanted: Vec<(usize, usize)> =
             places.iter().take(limit).enumerate().map(|(order, &place)| (place as usize, order)).collect();
@@ -221,10 +238,29 @@ impl Prepared {
     ///
     /// [`DataError::PartTooSmall`] if the part has no batch.
     pub fn loader(&self, part: Part) -> Result<Loader<'_>, DataError> {
-        let Chosen { corpus, places } = self.part(part);
-        let total = self.train.places.len() + self.test.places.len() + self.val.places.len();
-        let sequences = &self.corpora[*corpus].sequences;
+        let total = self.count(Part::All);
+        let (sequences, places) = match &self.chosen(part)[..] {
+            [Chosen { corpus, places }] => (&self.corpora[*corpus].sequences, places),
+            _ => self.all(),
+        };
         Loader::new(part, sequences, places, self.config.batch_size, self.collator, total)
+    }
+
+    /// The sequences of all parts, and the places of theirs among them.
+    fn all(&self) -> (&Sequences, &Vec<u32>) {
+        let (joined, places) = self.all.get_or_init(|| {
+            let parts = self.chosen(Part::All);
+            if !self.own_parts {
+                return (None, parts.into_iter().flat_map(|part| &part.places).copied().collect());
+            }
+            let of = |part: &Chosen| -> Vec<Sequence> {
+                part.places.iter().map(|&place| self.corpora[part.corpus].sequences.get(place as usize)).collect()
+            };
+            let joined: Sequences = parts.into_iter().flat_map(of).collect::<Vec<_>>().iter().collect();
+            let places = joined.places();
+            (Some(joined), places)
+        });
+        (joined.as_ref().unwrap_or_else(|| &self.corpora[0].sequences), places)
     }
 
     /// The same for training, with what to do about a part that is too small by the settings that made it.
@@ -449,6 +485,31 @@ mod tests {
             let fewer = all.map(|part| part.into_iter().filter(|index| !long.contains(index)).collect::<Vec<_>>());
             assert_eq!(parts(&text(&long), &config), fewer, "{split_seed}");
         }
+    }
+
+    #[test]
+    fn parts_of_their_own_are_one_whole_too() {
+        let records = |words: &[&str]| {
+            let entries: Vec<String> =
+                words.iter().map(|word| format!(r#"{{"instruction": "{word}", "output": "b"}}"#)).collect();
+            Records::of_bytes("x", format!("[{}]", entries.join(",")).into_bytes().into())
+        };
+        let (tokenizer, template) = (Tokenizer::gpt2().unwrap(), Template::default());
+        let reading = CorpusOptions::default();
+        let target = ModelInput { tokenizer: &tokenizer, template: &template, padding: None, context: 128, reading };
+        let config = DataConfig { batch_size: 2, ..DataConfig::default() };
+        let (train, val) = (records(&["a", "b", "c"]), Some(records(&["d", "e"])));
+        let data = Prepared::new(Source::Parts { train, test: None, val }, &target, &config, |_| ()).unwrap();
+        assert_eq!([Part::Train, Part::Test, Part::Val, Part::All].map(|part| data.count(part)), [3, 0, 2, 5]);
+        let words = |limit| {
+            let examples = data.examples(Part::All, limit, &tokenizer).unwrap();
+            examples.iter().map(|example| example.instruction().to_owned()).collect::<String>()
+        };
+        assert_eq!((words(usize::MAX), words(4), words(2)), ("abcde".into(), "abcd".into(), "ab".into()));
+        let order = &mut gptune_data::OrderStream::new(gptune_data::Order::Torch, 1);
+        let rows: Vec<usize> = data.loader(Part::All).unwrap().iter(order).map(|batch| batch.sequences.len()).collect();
+        assert_eq!(rows, [2, 2, 1]);
+        assert!(data.loader(Part::Test).is_err());
     }
 
     #[test]

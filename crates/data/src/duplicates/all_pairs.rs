@@ -135,7 +135,7 @@ impl<'a> Index<'a> {
                 // In groups, for which the processor has wide instructions; hardly any has a text that is left.
                 for (group, (sums, rests)) in sums[block.clone()].chunks(16).zip(rests.chunks(16)).enumerate() {
                     let bounds = sums.iter().zip(rests).map(|(sum, rest)| sum + own * rest);
-                    if !bounds.clone().fold(false, |any, bound| any | (bound >= *floor)) {
+                    if bounds.clone().map(|bound| u8::from(bound >= *floor)).sum::<u8>() == 0 {
                         continue;
                     }
                     for (at, (bound, sum)) in bounds.zip(sums).enumerate() {

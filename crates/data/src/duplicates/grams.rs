@@ -101,9 +101,10 @@ impl Grams {
 }
 
 /// The place of an n-gram in `counts`, or the one that is free for it in `table`.
-#[expect(clippy::cast_possible_truncation, reason = "only some bits are wanted")]
 fn find(counts: &Counts, table: &[u32], gram: u64) -> Result<usize, usize> {
-    let mut at = (gram.wrapping_mul(super::min_hash::FACTOR) >> 32) as usize;
+    // Every character is in the uppermost bits of the product.
+    let mut at =
+        (gram.wrapping_mul(super::min_hash::FACTOR) >> 32 >> (32 - table.len().trailing_zeros().min(32))) as usize;
     loop {
         at &= table.len() - 1;
         match (table[at] as usize).checked_sub(1) {

@@ -28,7 +28,7 @@ impl Digest {
     }
 
     /// Bits to look it up by.
-    fn bits(self) -> u64 {
+    pub(crate) fn bits(self) -> u64 {
         self.0[..8].iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte))
     }
 }

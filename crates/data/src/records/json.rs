@@ -1,5 +1,7 @@
 //! The records of a JSON array, of JSON Lines, or of a list inside an object.
 
+use std::ops::Range;
+
 use gptune_json::{Fault, kind, read};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
@@ -7,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     Entry,
     scan::Scan,
-    source::{Found, Source},
+    source::{Found, Source, Wanted},
     text::{BLOCK, LONGEST, MANY, Text},
 };
 use crate::DataError;
@@ -47,7 +49,8 @@ impl Array {
         Self { text, scan: Scan::new(0, 1), count: 0, ended: false, fault: None }
     }
 
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<Found>>, DataError> {
+    /// The next elements. Those that are not `wanted`, by their places among these, are empty and not parsed.
+    pub fn next_chunk(&mut self, wanted: Wanted<'_>) -> Result<Option<Vec<Found>>, DataError> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -91,8 +94,10 @@ impl Array {
             let is_closed = text.get(slices[0].end) == Some(&b']');
             slices.truncate(usize::from(!is_closed));
         }
-        let parsed: Vec<Option<Value>> =
-            slices.par_iter().with_min_len(32).map(|slice| read(&text[slice.clone()]).ok()).collect();
+        let parse = |(at, slice): (usize, &Range<usize>)| {
+            if wanted(at) { read(&text[slice.clone()]).ok() } else { Some(Value::Object(Map::new())) }
+        };
+        let parsed: Vec<Option<Value>> = slices.par_iter().with_min_len(32).enumerate().map(parse).collect();
         let mut good = parsed.iter().take_while(|value| value.is_some()).count();
         if let (true, Some(last)) = (self.ended && good == slices.len(), slices.last()) {
             // The last is followed by the bracket, or its closing is what is missing.
@@ -161,7 +166,8 @@ impl Lines {
         Self { text, count: 0, line }
     }
 
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<Found>>, DataError> {
+    /// The next lines. Those that are not `wanted`, by their places among these, are empty and not parsed.
+    pub fn next_chunk(&mut self, wanted: Wanted<'_>) -> Result<Option<Vec<Found>>, DataError> {
         let mut lines = Vec::new();
         let (mut start, mut searched) = (0, 0);
         while lines.len() < MANY && start < BLOCK {
@@ -189,9 +195,10 @@ impl Lines {
             return Ok(None);
         }
         let text = self.text.rest();
-        let found =
-            lines.par_iter().with_min_len(32).map(|(line, slice)| (Some(*line), by_line(&text[slice.clone()], *line)));
-        let found: Vec<Found> = found.collect();
+        let parse = |(at, (line, slice)): (usize, &(usize, Range<usize>))| {
+            (Some(*line), if wanted(at) { by_line(&text[slice.clone()], *line) } else { Ok(Map::new()) })
+        };
+        let found: Vec<Found> = lines.par_iter().with_min_len(32).enumerate().map(parse).collect();
         self.count += found.len();
         self.text.consume(start);
         Ok(Some(found))

@@ -21,6 +21,9 @@ use crate::DataError;
 /// A record as a reader finds it: the line that it starts in, where there are lines.
 pub(super) type Found = (Option<usize>, Entry);
 
+/// Whether somebody wants a record, by its place among those that come next.
+pub(super) type Wanted<'a> = &'a (dyn Fn(usize) -> bool + Sync);
+
 /// The reader of a file.
 pub(super) enum Source {
     Array(Array),
@@ -95,11 +98,11 @@ impl Source {
         }
     }
 
-    /// The next records; none at the end.
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<Found>>, DataError> {
+    /// The next records; none at the end. Those that nobody wants may be empty.
+    pub fn next_chunk(&mut self, wanted: Wanted<'_>) -> Result<Option<Vec<Found>>, DataError> {
         match self {
-            Self::Array(array) => array.next_chunk(),
-            Self::Lines(lines) => lines.next_chunk(),
+            Self::Array(array) => array.next_chunk(wanted),
+            Self::Lines(lines) => lines.next_chunk(wanted),
             Self::Listed(listed) => Ok(listed.next_chunk()),
             Self::Table(table) => table.next_chunk(),
             Self::Rows(rows) => rows.next_chunk(),

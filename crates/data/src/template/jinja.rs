@@ -1,5 +1,7 @@
 //! Chat templates in Jinja's language, as transformers reads them.
 
+use std::ops::Range;
+
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
 use super::{Script, joined};
@@ -85,11 +87,8 @@ impl Jinja {
         for tag in tags(&self.source) {
             let [before, after] = tag.dashes;
             text += &self.source[done..tag.start];
-            text += &if tag.opens {
-                format!("{{%{before} if true {after}%}}")
-            } else {
-                format!("{{%{before} endif {after}%}}")
-            };
+            let block = if tag.opens { "if true" } else { "endif" };
+            text.extend(["{%", before, " ", block, " ", after, "%}"]);
             done = tag.end;
         }
         text + &self.source[done..]
@@ -132,7 +131,7 @@ impl Jinja {
             return Ok(());
         }
         let answers: Vec<&Message> = messages.iter().filter(|message| message.role == Role::Assistant).collect();
-        if spans.iter().all(|span| span.is_empty()) {
+        if spans.iter().all(Range::is_empty) {
             return Err("the template marks nothing of it as learnt with {% generation %}".to_owned());
         }
         if answers.iter().any(|message| !message.trained) {

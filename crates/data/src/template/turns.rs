@@ -107,6 +107,14 @@ impl Turns {
         toml::to_string(self).unwrap_or_else(|_| unreachable!("it is a table of texts"))
     }
 
+    /// What stands before a question, its input and an answer, without white space; none that is too short to be told
+    /// from what people write.
+    pub(super) fn headers(&self) -> Vec<&str> {
+        let user = self.user.split(CONTENT).next().unwrap_or_default();
+        let all = [user, self.input_header(), &self.header].map(str::trim);
+        all.into_iter().filter(|header| header.chars().nth(3).is_some()).collect()
+    }
+
     /// What stands before an input.
     fn input_header(&self) -> &str {
         self.input.split(INPUT).next().unwrap_or_default()
@@ -114,10 +122,10 @@ impl Turns {
 
     /// A message with its input.
     pub(super) fn content(&self, message: &Message) -> String {
-        match message.input.is_empty() {
-            true => message.content.clone(),
-            false => format!("{}{}", message.content, self.input.replace(INPUT, &message.input)),
+        if message.input.is_empty() {
+            return message.content.clone();
         }
+        format!("{}{}", message.content, self.input.replace(INPUT, &message.input))
     }
 
     pub(super) fn write(&self, messages: &[Message], script: &mut Script, ask: bool) -> Result<(), String> {

@@ -103,7 +103,7 @@ impl Tokenizer {
 
 /// GPT-2's printable character for every byte (`bytes_to_unicode` of its source): printable Latin-1
 /// stands for itself, the other 68 bytes take the code points from 256 on, in order.
-fn printable_alphabet() -> [char; 256] {
+pub(super) fn printable_alphabet() -> [char; 256] {
     let mut next = 256_u32;
     std::array::from_fn(|byte| {
         let byte = u8::try_from(byte).unwrap_or(u8::MAX);

@@ -84,15 +84,14 @@ fn damaged_data_never_panic() {
             damage(&mut bytes, &mut random);
         }
         let options = ReadOptions { skip_bad: random.below(2) == 0, questions: random.below(2) == 0, shape: None };
-        match Dataset::parse_with("damaged.json", &bytes, options.clone()) {
+        match Dataset::parse_with("damaged.json", &bytes, &options) {
             Ok(dataset) => {
                 read += 1;
                 for example in &dataset.examples {
                     examples += 1;
                     let written = gptune_json::to_lines(&Value::Object(example.entry.clone()));
                     // What is written is read again as the same.
-                    let again =
-                        Dataset::parse_with("again.json", format!("[{written}]").as_bytes(), options.clone()).unwrap();
+                    let again = Dataset::parse_with("again.json", format!("[{written}]").as_bytes(), &options).unwrap();
                     assert_eq!(again.examples[0].entry, example.entry, "{written}");
                 }
                 for entry in &dataset.skipped {

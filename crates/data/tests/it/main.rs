@@ -1,4 +1,4 @@
-//! The crate against tiktoken and PyTorch.
+//! The crate against tiktoken, PyTorch and scikit-learn.
 // A helper that unwraps fails its test, as it should.
 #![allow(clippy::unwrap_used)]
 

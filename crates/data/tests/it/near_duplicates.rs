@@ -33,7 +33,9 @@ fn search(texts: &[impl AsRef<str>], threshold: f64) -> Vec<NearDuplicate> {
 /// `MinHash` on texts that are in memory.
 fn stream(settings: &MinHash, texts: &[impl AsRef<str>], threshold: f64) -> Vec<NearDuplicate> {
     let source = |each: &mut dyn FnMut(&str)| {
-        texts.iter().for_each(|text| each(text.as_ref()));
+        for text in texts {
+            each(text.as_ref());
+        }
         Ok::<(), Infallible>(())
     };
     settings.search(threshold, source, |_, _| ()).unwrap()
@@ -77,7 +79,7 @@ fn pairs_of_other_data_are_those_of_scikit_learn() {
 
 /// Texts of words with a few variants of each, among them equal ones.
 fn random_texts(seed: u32, count: u32) -> Vec<String> {
-    let mut draws = Mt19937::new(seed.into());
+    let mut draws = Mt19937::new(seed);
     let mut below = |n: u32| draws.next_u32() % n;
     let words: Vec<String> = (0..60)
         .map(|_| (0..=below(7)).map(|_| char::from(b'a' + u8::try_from(below(1 + seed % 24)).unwrap())).collect())
@@ -92,7 +94,7 @@ fn random_texts(seed: u32, count: u32) -> Vec<String> {
         for _ in 0..below(3) {
             if !text.is_empty() {
                 let at = below(u32::try_from(text.len()).unwrap()) as usize;
-                text[at] = words[below(60) as usize].clone();
+                text[at].clone_from(&words[below(60) as usize]);
             }
         }
         texts.push(text);
@@ -115,9 +117,13 @@ fn naive(texts: &[String]) -> BTreeMap<(usize, usize), f64> {
     vectors.iter().flat_map(BTreeMap::keys).for_each(|gram| *have_it.entry(gram.clone()).or_default() += 1.0);
     let all = texts.iter().filter(|text| !text.is_empty()).count() as f64;
     for vector in &mut vectors {
-        vector.iter_mut().for_each(|(gram, weight)| *weight *= ((1.0 + all) / (1.0 + have_it[gram])).ln() + 1.0);
+        for (gram, weight) in vector.iter_mut() {
+            *weight *= ((1.0 + all) / (1.0 + have_it[gram])).ln() + 1.0;
+        }
         let norm = vector.values().map(|weight| weight * weight).sum::<f64>().sqrt();
-        vector.values_mut().for_each(|weight| *weight /= norm);
+        for weight in vector.values_mut() {
+            *weight /= norm;
+        }
     }
     let mut pairs = BTreeMap::new();
     for (second, b) in vectors.iter().enumerate() {
@@ -197,7 +203,9 @@ fn planted(count: u32) -> Vec<String> {
     let mut word = || format!("{:x}", draws.next_u32() % 5000);
     let mut texts: Vec<Vec<String>> = (0..count).map(|_| (0..40).map(|_| word()).collect()).collect();
     let mut copies = texts.clone();
-    copies.iter_mut().for_each(|copy| copy[17] = "changed".to_owned());
+    for copy in &mut copies {
+        "changed".clone_into(&mut copy[17]);
+    }
     texts.append(&mut copies);
     texts.iter().map(|words| words.join(" ")).collect()
 }
@@ -250,7 +258,9 @@ fn texts_that_have_no_room_to_wait_are_compared_in_another_pass() {
         let texts = if waiting == 0 { &texts[4900..5100] } else { &texts };
         let source = |each: &mut dyn FnMut(&str)| {
             passes += 1;
-            texts.iter().for_each(|text| each(text));
+            for text in texts {
+                each(text);
+            }
             Ok::<(), Infallible>(())
         };
         let found = settings.search(0.8, source, |_, _| ()).unwrap();

@@ -76,19 +76,19 @@ fn places_name_the_file_where_there_are_several() {
     write(folder.path(), "a.json", r#"[{"instruction": "a", "output": "b"}, 5]"#);
     write(folder.path(), "b.jsonl", &(lines(&["c"]) + "\n{}\n"));
     let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
-    let data = Dataset::of_records(open(folder.path()).unwrap(), options.clone()).unwrap();
+    let data = Dataset::of_records(open(folder.path()).unwrap(), &options).unwrap();
     let places: Vec<String> = data.skipped.iter().map(|entry| entry.place.to_string()).collect();
     assert_eq!(places, ["a.json, entry 1", "b.jsonl, entry 1 (line 3)"]);
     assert_eq!(data.examples.iter().map(|example| example.place.nth).collect::<Vec<_>>(), [0, 2]);
     assert!(data.skipped[0].to_json("x").starts_with(r#"{"data": "x", "file": "a.json", "entry": 1, "problem""#));
-    let message = Dataset::of_records(open(folder.path()).unwrap(), ReadOptions::default()).unwrap_err().to_string();
+    let message = Dataset::of_records(open(folder.path()).unwrap(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(message.contains("2 of 4 entries cannot be used: a.json, entry 1: expected an object"), "{message}");
     // A fault of a whole file names it, and not the folder alone.
     write(folder.path(), "c.json", "[oops");
-    let message = Dataset::of_records(open(folder.path()).unwrap(), options.clone()).unwrap_err().to_string();
+    let message = Dataset::of_records(open(folder.path()).unwrap(), &options).unwrap_err().to_string();
     assert!(message.contains("c.json is not valid JSON at line 1, column 2"), "{message}");
     write(folder.path(), "c.json", "");
-    let message = Dataset::of_records(open(folder.path()).unwrap(), options).unwrap_err().to_string();
+    let message = Dataset::of_records(open(folder.path()).unwrap(), &options).unwrap_err().to_string();
     assert!(message.contains("c.json holds no examples"), "{message}");
 }
 

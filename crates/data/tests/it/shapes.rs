@@ -55,7 +55,7 @@ fn every_format_and_shape_gives_the_same_sequences() {
 
 fn problems(text: &str) -> Vec<String> {
     let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
-    match Dataset::parse_with("x.jsonl", text.as_bytes(), options) {
+    match Dataset::parse_with("x.jsonl", text.as_bytes(), &options) {
         Ok(dataset) => dataset.skipped.into_iter().map(|entry| format!("{}: {}", entry.place, entry.problem)).collect(),
         Err(error) => vec![error.to_string()],
     }
@@ -65,7 +65,7 @@ fn problems(text: &str) -> Vec<String> {
 fn conversations_that_cannot_be_trained_on_say_why() {
     let good = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
     for (messages, part) in [
-        (r#"[]"#, "'messages': the conversation is empty"),
+        ("[]", "'messages': the conversation is empty"),
         (r#"[{"role": "user", "content": "a"}]"#, "it ends with the user"),
         (r#"[{"role": "assistant", "content": "a"}]"#, "begins with the assistant"),
         (
@@ -84,7 +84,7 @@ fn conversations_that_cannot_be_trained_on_say_why() {
         (r#"[{"role": "bob", "content": "a"}]"#, "is of the role 'bob'; known: system, user, assistant"),
         (r#"[{"who": "user", "content": "a"}]"#, "has the keys 'who', 'content', expected 'role' and 'content'"),
         (r#"[{"role": "user", "content": [{"type": "image_url"}]}]"#, "a part of the type 'image_url'"),
-        (r#"[3]"#, "message 0 is a number"),
+        ("[3]", "message 0 is a number"),
         (r#"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]"#, "weight 0"),
     ] {
         let found = problems(&format!("{good}\n{{\"messages\": {messages}}}\n"));

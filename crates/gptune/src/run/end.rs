@@ -56,10 +56,10 @@ impl End<'_> {
         let mut answered = true;
         if ending.is_regular() {
             // The preview is the beginning of the test part, and is not answered twice.
-            asked = match config.output.respond {
-                true => data.examples(Part::Test, usize::MAX, facts.tokenizer)?,
-                false => preview.to_vec(),
-            };
+            asked = preview.to_vec();
+            if config.output.respond {
+                asked = data.examples(Part::Test, usize::MAX, facts.tokenizer)?;
+            }
             after = answers(&outcome.model, &asked)?;
             answered = after.len() == asked.len();
             tell_answers(*voice, preview, before, &after);

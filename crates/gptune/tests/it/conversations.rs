@@ -30,6 +30,13 @@ fn write_conversations(path: &Path, count: usize) {
     fs::write(path, lines).unwrap();
 }
 
+/// The loss on all of the data, measured as the run did.
+fn loss(folder: &Path, model: &str) -> f64 {
+    let arguments = ["evaluate", "--model", model, "--data", "data.jsonl", "--split", "all", "--json"];
+    let as_in_the_run = ["--mask-instructions", "--batch-size", "4"];
+    json(&gptune(folder, &[&arguments[..], &as_in_the_run].concat()))["loss"].as_f64().unwrap()
+}
+
 const TOKENS: &str = "<|im_start|>,<|im_end|>";
 
 /// Few steps on conversations in a template, in `folder/run`.
@@ -69,12 +76,11 @@ fn added_tokens_and_the_template_go_with_the_model() {
     assert!(answers[0]["messages"].is_array() && answers[0]["instruction"].is_string(), "{}", answers[0]);
     run(folder, &["score", "run/instruction-data-with-response.json"]);
     // Going on, and through GGUF and back, the loss is the same.
-    let loss = |model: &str| json(&gptune(folder, &["evaluate", "--model", model, "--data", "data.jsonl", "--split", "all", "--json"]))["loss"].as_f64().unwrap();
-    let here = loss("run/model");
+    let here = loss(folder, "run/model");
     run(folder, &["export", "run/model", "--format", "gguf", "chat.gguf"]);
     run(folder, &["import", "chat.gguf", "back"]);
     for model in ["chat.gguf", "back"] {
-        assert!((loss(model) - here).abs() < 1e-5 * here, "{model}");
+        assert!((loss(folder, model) - here).abs() < 1e-5 * here, "{model}");
     }
     let on = ["train", "--model", "run/model", "--data", "data.jsonl", "--out", "on", "--max-steps", "1", "--no-eval"];
     run(folder, &on);
@@ -123,13 +129,9 @@ fn a_template_of_a_file_is_stored_with_the_model() {
         // Nobody needs the file any more.
         fs::remove_file(folder.join(file)).unwrap();
         assert_eq!(batches(&["--model", "run/model"]), want);
-        let loss = |model: &str| {
-            let arguments = ["evaluate", "--model", model, "--data", "data.jsonl", "--split", "all", "--json"];
-            json(&gptune(folder, &arguments))["loss"].as_f64().unwrap()
-        };
-        let here = loss("run/model");
+        let here = loss(folder, "run/model");
         run(folder, &["export", "run/model", "--format", "gguf", "mine.gguf"]);
-        assert!((loss("mine.gguf") - here).abs() < 1e-5 * here);
+        assert!((loss(folder, "mine.gguf") - here).abs() < 1e-5 * here);
         let on = ["train", "--model", "run", "--data", "data.jsonl", "--out", "on", "--max-steps", "1", "--no-eval"];
         run(folder, &on);
         let about: Value = serde_json::from_slice(&fs::read(folder.join("on/model/gptune.json")).unwrap()).unwrap();
@@ -144,17 +146,28 @@ fn templates_and_fields_that_cannot_be_used_are_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_conversations(&folder.join("data.jsonl"), 10);
-    fs::write(folder.join("bad.jinja"), "{% for m in messages %}{% generation %}{{ m.text }}{% endgeneration %}{% endfor %}").unwrap();
+    fs::write(
+        folder.join("bad.jinja"),
+        "{% for m in messages %}{% generation %}{{ m.text }}{% endgeneration %}{% endfor %}",
+    )
+    .unwrap();
     fs::write(folder.join("none.jinja"), "{{ messages[0].content }}").unwrap();
     fs::write(folder.join("bad.toml"), "user = \"{question}\"\nheader = \"\"\n").unwrap();
-    let batches = |flags: &[&str]| failure(&gptune(folder, &[&["data", "batches", "--data", "data.jsonl"], flags].concat()));
+    let batches =
+        |flags: &[&str]| failure(&gptune(folder, &[&["data", "batches", "--data", "data.jsonl"], flags].concat()));
     for (flags, part) in [
-        (["--template", "bad.jinja"], "10 of 10 entries cannot be used: entry 0 (line 1): the template bad: line 1: undefined value"),
+        (
+            ["--template", "bad.jinja"],
+            "10 of 10 entries cannot be used: entry 0 (line 1): the template bad: line 1: undefined value",
+        ),
         (["--template", "none.jinja"], "none.jinja: it marks nothing that is to be learnt"),
         (["--template", "bad.toml"], "bad.toml: 'user' refers to {question}"),
         (["--template", "llama"], "unknown template 'llama'; known: book, alpaca, phi3, chatml, zephyr, or a file"),
         (["--template", "gone.toml"], "cannot read gone.toml"),
-        (["--fields", "instruction=q"], "has no 'q'; its only key is 'messages', which are conversations in 'messages'"),
+        (
+            ["--fields", "instruction=q"],
+            "has no 'q'; its only key is 'messages', which are conversations in 'messages'",
+        ),
         (["--fields", "question=q"], "'question' is unknown"),
     ] {
         let error = batches(&flags);
@@ -174,7 +187,8 @@ fn standard_input_and_a_token_cache_give_the_same() {
     };
     assert_eq!(from("-", &text), from("data.jsonl", ""));
     let model = tiny_model().display().to_string();
-    let base = ["train", "--model", &model, "--data", "data.jsonl", "--max-steps", "5", "--template", "zephyr", "--respond"];
+    let base =
+        ["train", "--model", &model, "--data", "data.jsonl", "--max-steps", "5", "--template", "zephyr", "--respond"];
     let base = [&base[..], &["--response-tokens", "2"]].concat();
     run(folder, &[&base[..], &["--out", "plain"]].concat());
     run(folder, &[&base[..], &["--out", "written", "--token-cache", "tokens"]].concat());

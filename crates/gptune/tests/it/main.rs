@@ -6,6 +6,8 @@ mod back_ends;
 mod bad_input;
 mod contract;
 mod conversations;
+mod data_changes;
+mod data_looks;
 mod fetch;
 mod interrupt;
 mod outputs;

@@ -89,10 +89,7 @@ fn the_prompt_style_goes_with_the_model() {
     };
     assert_eq!(style("on"), "prompt_style = \"phi3\"");
     let said = run(folder.path(), &format!("{on} --model run/model --out other --prompt-style book"));
-    assert!(
-        said.contains("Note: the model was trained with the template phi3, and is trained with book"),
-        "{said}"
-    );
+    assert!(said.contains("Note: the model was trained with the template phi3, and is trained with book"), "{said}");
     // Out to other programs and back.
     let evaluate = |model: &str| {
         let arguments = ["evaluate", "--model", model, "--data", "data.json", "--split", "all", "--json"];

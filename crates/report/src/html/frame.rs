@@ -46,8 +46,10 @@ impl Frame<'_> {
                         p.kicker { (self.sort) }
                         h1 dir="auto" { (Shown(self.heading)) }
                         (self.about)
-                        nav aria-label="Sections" {
-                            @for (name, id, _) in sections() { a href={ "#" (id) } { (name) } }
+                        @if sections().nth(1).is_some() {
+                            nav aria-label="Sections" {
+                                @for (name, id, _) in sections() { a href={ "#" (id) } { (name) } }
+                            }
                         }
                     }
                     main {

@@ -1,4 +1,4 @@
-//! The run report and the comparison of runs: each one page without a script, a picture or a font from anywhere else.
+//! The run report, the comparison of runs and the inspection of data: each one page without a script, a picture or a font from anywhere else.
 //!
 //! What a browser may do with a page stands in its head: nothing may be fetched and nothing may run, whatever the
 //! texts in it say. Texts of the run enter through [`text`] only.
@@ -7,6 +7,7 @@ mod answers;
 mod comparison;
 mod curve;
 mod frame;
+mod inspection;
 mod number;
 mod plot;
 mod run;
@@ -19,6 +20,7 @@ use maud::{Markup, html};
 use crate::{facts::Facts, run_report::RunReport};
 pub(crate) use comparison::page as comparison;
 use frame::Frame;
+pub(crate) use inspection::page as inspection;
 use text::Shown;
 
 pub(crate) fn page(report: &RunReport) -> String {

@@ -1,9 +1,12 @@
 //! Every text can be read on its ground: WCAG's contrast of 4.5 to 1 (level AA), in both schemes.
 
-const STYLE: &str =
-    concat!(include_str!("../../src/html/style.css"), include_str!("../../src/html/comparison/style.css"));
+const STYLE: &str = concat!(
+    include_str!("../../src/html/style.css"),
+    include_str!("../../src/html/comparison/style.css"),
+    include_str!("../../src/html/inspection/style.css")
+);
 
-const TEXTS: &[&str] = &["ink", "muted", "train", "val", "right", "wrong"];
+const TEXTS: &[&str] = &["ink", "muted", "train", "val", "right", "wrong", "left-off"];
 const RUNS: &[&str] = &["run-0", "run-1", "run-2", "run-3", "run-4", "run-5"];
 
 /// The value of a colour that the style names: the first one is of the light scheme, the second one of the dark.
@@ -23,9 +26,9 @@ fn luminance(colour: [f64; 3]) -> f64 {
 #[test]
 fn texts_stand_out_from_their_ground() {
     for scheme in [0, 1] {
-        for ground in ["page", "surface", "warning"] {
+        for ground in ["page", "surface", "warning", "learnt"] {
             for text in [TEXTS, RUNS].concat() {
-                if ground == "warning" && text != "ink" {
+                if ["warning", "learnt"].contains(&ground) && text != "ink" {
                     continue;
                 }
                 let [one, other] = [text, ground].map(|name| luminance(colour(name, scheme)) + 0.05);
@@ -34,7 +37,9 @@ fn texts_stand_out_from_their_ground() {
             }
         }
         // Lines that mean something need 3 to 1.
-        let [one, other] = ["strong-line", "surface"].map(|name| luminance(colour(name, scheme)) + 0.05);
-        assert!(one.max(other) / one.min(other) >= 3.0, "strong lines in scheme {scheme}");
+        for (line, ground) in [("strong-line", "surface"), ("learnt-line", "learnt")] {
+            let [one, other] = [line, ground].map(|name| luminance(colour(name, scheme)) + 0.05);
+            assert!(one.max(other) / one.min(other) >= 3.0, "{line} on {ground} in scheme {scheme}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The run report and the comparison of runs, as text and in a browser.
+//! The run report, the comparison of runs and the inspection of data, as text and in a browser.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
@@ -8,5 +8,6 @@ mod comparison;
 mod comparison_browser;
 mod comparison_sample;
 mod contrast;
+mod inspection;
 mod page;
 mod sample;

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use data::{
-    BatchesArgs, CheckArgs, ConvertArgs, DataArgs, DataCommand, DedupeArgs, InspectArgs, LookArgs, SplitArgs, StatsArgs,
+    BatchesArgs, CheckArgs, Colour, ConvertArgs, DataArgs, DataCommand, DedupeArgs, InspectArgs, LookArgs, SplitArgs,
+    StatsArgs,
 };
 pub(crate) use measuring::{BenchArgs, BenchTask, DoctorArgs};
 pub(crate) use models::{ExportArgs, FetchArgs, ImportArgs, InitArgs, Layout, Origin, SizeArgs, StoredType};

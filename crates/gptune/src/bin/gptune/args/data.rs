@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use gptune_data::{Fractions, Part, Shape};
+use clap::{Args, Subcommand, ValueEnum};
+use gptune_data::{Compared, Fractions, KnownShape, Part, Shape};
 
 use super::{
-    numbers::{count, length},
+    numbers::{count, length, similarity},
     using::{BatchArgs, TextArgs},
 };
 
@@ -94,13 +94,16 @@ pub(crate) struct LookArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub look: LookArgs,
-    /// The first of them to show, counting from 0
+    /// The first entry to show, counting from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub first: usize,
     /// How many to show
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = count)]
     pub limit: usize,
-    /// Write a page instead
+    /// Show what is trained by colours instead of brackets [default: auto, which is on a terminal, unless NO_COLOR is set]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: Colour,
+    /// Write a page of its own to this file instead
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Print one JSON document
@@ -108,14 +111,22 @@ pub(crate) struct InspectArgs {
     pub json: bool,
 }
 
+/// When to write in colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     pub look: LookArgs,
     /// Sequences in a batch, for what padding would cost
-    #[arg(long, default_value_t = 8, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = count)]
     pub batch_size: usize,
-    /// Keep token ids in this folder, and take them from there
+    /// Keep token ids in this folder instead of in memory, and take them from there
     #[arg(long, value_name = "DIR")]
     pub token_cache: Option<PathBuf>,
     /// Print one JSON document
@@ -130,8 +141,11 @@ pub(crate) struct CheckArgs {
     /// Parts in per cent, for what the training part gives away: TRAIN/TEST/VAL
     #[arg(long, value_name = "A/B/C", default_value_t = Fractions::default())]
     pub split: Fractions,
-    /// How much alike near repetitions are, from 0 to 1
-    #[arg(long, default_value_t = 0.9)]
+    /// Shuffle with this seed before, as in training; 0 keeps the order of the file
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub split_seed: u32,
+    /// How similar near repetitions are, above 0 and below 1, by the instruction; 1 does not search them
+    #[arg(long, default_value_t = 0.9, value_parser = similarity)]
     pub threshold: f64,
     /// Exit with 1 if anything was found
     #[arg(long)]
@@ -147,18 +161,19 @@ pub(crate) struct ConvertArgs {
     #[arg(long, short)]
     pub data: String,
     /// Which keys of a record hold what [default: what the first record shows]
-    #[arg(long, value_name = "NAME=KEY,...")]
+    #[arg(long, value_name = "NAME=KEY,...", requires = "shape")]
     pub fields: Option<Shape>,
-    /// The shape to write: alpaca, messages, sharegpt, prompt-completion, question-answer, dolly, text [default: as it is]
+    /// The shape to write: alpaca, messages, sharegpt, prompt-completion, question-answer, dolly, text [default: every key as
+    /// it is]
     #[arg(long)]
-    pub shape: Option<String>,
-    /// How conversations become texts, for the shape text
-    #[arg(long = "template", visible_alias = "prompt-style", value_name = "NAME|FILE")]
+    pub shape: Option<KnownShape>,
+    /// How an instruction and its input become one message, and for the shape text a conversation a text [default: book]
+    #[arg(long = "template", requires = "shape", visible_alias = "prompt-style", value_name = "NAME|FILE")]
     pub prompt_style: Option<String>,
     /// Leave out entries that cannot be used
     #[arg(long)]
     pub skip_bad: bool,
-    /// Where to: its ending says the format (.json, .jsonl, .csv, .tsv, .parquet, .gz and .zst after these)
+    /// Where to: its ending says the format: .json, .jsonl, .csv or .tsv, each also with .gz or .zst after it, or .parquet
     pub out: PathBuf,
     /// Replace the file if it is there
     #[arg(long)]
@@ -170,12 +185,18 @@ pub(crate) struct SplitArgs {
     /// The data
     #[arg(long, short)]
     pub data: String,
-    /// Parts in per cent: TRAIN/TEST/VAL
+    /// Parts in per cent, as in training: TRAIN/TEST/VAL
     #[arg(long, value_name = "A/B/C", default_value_t = Fractions::default())]
     pub split: Fractions,
     /// Shuffle with this seed before; 0 keeps the order of the file
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub split_seed: u32,
+    /// Leave out what is no record at all; the others stay in their parts
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
     /// The folder to write train.jsonl, test.jsonl and val.jsonl into, new or empty
     pub out: PathBuf,
 }
@@ -188,12 +209,15 @@ pub(crate) struct DedupeArgs {
     /// Which keys of a record hold what [default: what the first record shows]
     #[arg(long, value_name = "NAME=KEY,...")]
     pub fields: Option<Shape>,
-    /// What is compared: instruction, input, output, or all of it
+    /// What is compared: instruction, input, output, or all that is said
     #[arg(long, default_value = "all")]
-    pub by: String,
-    /// Leave out near repetitions too, as far as they are this much alike, from 0 to 1; 1 is exact repetitions alone
-    #[arg(long, default_value_t = 1.0)]
+    pub by: Compared,
+    /// Leave out near repetitions too, if they are more similar than this, above 0; 1 is exact repetitions alone
+    #[arg(long, default_value_t = 1.0, value_parser = similarity)]
     pub threshold: f64,
+    /// Leave out entries that cannot be used
+    #[arg(long)]
+    pub skip_bad: bool,
     /// Where to write what is left, as in convert; without it nothing is written
     pub out: Option<PathBuf>,
     /// Replace the file if it is there

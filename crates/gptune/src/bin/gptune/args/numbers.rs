@@ -36,6 +36,11 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     number(text, |number| (0.0..1.0).contains(&number), "a number from 0 to below 1")
 }
 
+/// A number above 0 and at most 1.
+pub(super) fn similarity(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0 && number <= 1.0, "a number above 0 and at most 1")
+}
+
 /// The name of a folder.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '\\']);

@@ -1,5 +1,6 @@
 //! Looking at data, and changing them.
 
+mod as_trained;
 mod batches;
 mod check;
 mod convert;
