@@ -39,7 +39,7 @@ fn every_answer_of_a_conversation_is_seen_to_be_trained() {
         "turns.jsonl. With the template zephyr, the answers are trained, up to 1024 tokens.\n\
          ⟦trained⟧  read only  ✂cut by --max-length✂  ⟪special token⟫  ⟦⟪trained special token⟫⟧\n\
          \n\
-         entry 0 (line 1): 43 tokens, 9 trained\n\
+         entry 0: 43 tokens, 9 trained\n\
          <|user|>\nHi⟪<|endoftext|>⟫\n\
          <|assistant|>\n⟦Hello 🙂⟪<|endoftext|>⟫⟧\n\
          <|user|>\nBye⟪<|endoftext|>⟫\n\
@@ -101,7 +101,7 @@ fn spans_have_every_token_once() {
     let spans = entries[0]["spans"].as_array().unwrap();
     let kinds: Vec<&str> = spans.iter().map(|span| span["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["context", "special", "context", "trained", "special", "context", "cut"]);
-    assert_eq!((&entries[0]["entry"], &entries[0]["line"]), (&json!(0), &json!(1)));
+    assert_eq!(entries[0]["entry"], 0);
     assert_eq!(spans[3]["text"], "Hello 🙂");
     assert_eq!((&spans[1]["trained"], &spans[4]["trained"]), (&json!(false), &json!(true)));
     let ids = |span: &Value| span["ids"].as_array().unwrap().len();
@@ -149,7 +149,7 @@ fn a_page_shows_the_same_and_refers_to_nothing() {
     let said = printed(folder.path(), &[&arguments[..], &["--max-length", "25", "--html", "page.html"]].concat());
     assert_eq!(said, "The page is in page.html\n");
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
-    assert!(page.contains("<h3 id=\"entry-0\">entry 0 (line 1): "), "{page}");
+    assert!(page.contains("<h3 id=\"entry-0\">entry 0: 43 tokens, 3 trained, 17 cut</h3>"), "{page}");
     assert!(page.contains("<mark class=\"trained\"><span class=\"hidden\">(trained:) </span>Hello 🙂<span"), "{page}");
     assert!(page.contains("<mark class=\"trained special\">") && page.contains("<del class=\"cut\">"), "{page}");
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "{page}");
