@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoder = Encoder { tokenizer: &tokenizer, template: &template, special_tokens: false };
     let sequences: Sequences = encoder.encode_all(&data.examples, |_| {})?.iter().collect();
     let places = sequences.places();
-    let collator = Collator::new(&tokenizer, None, 1024, true);
+    let collator = Collator::new(&encoder, None, 1024, true);
     let loader = Loader::new(Part::Train, &sequences, &places, 2, collator, places.len())?;
 
     let text = |id: u32| tokenizer.decode(&[id]).map(|text| text.replace('\n', "⏎").replace(' ', "␣"));

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use serde::Serialize;
 
-use crate::{IGNORE_INDEX, Sequence, Tokenizer};
+use crate::{Encoder, IGNORE_INDEX, Sequence};
 
 /// Sequences that are computed together, cut to the length that is allowed.
 ///
@@ -121,18 +121,20 @@ pub struct Collator {
     pub max_length: usize,
     /// Train the responses alone: of a prompt of `n` tokens the first `n − 1` targets are ignored.
     pub mask_instructions: bool,
-    /// Of several ends of text in one sequence only the first is a target, as in the book, whose collation takes
-    /// the others for padding. Templates that end each turn have it off.
+    /// Of several ends of text in a sequence with one answer only the first is a target, as in the book, whose collation
+    /// takes the others for padding. Where there are several answers, each has an end of its own.
     pub first_end_only: bool,
 }
 
 impl Collator {
-    /// Rows for a model with this tokenizer: `padding` is what its configuration names, else the end of text.
+    /// Rows of what an encoder gives: `padding` is what the configuration of its model names, else the end of text.
     #[must_use]
-    pub fn new(tokenizer: &Tokenizer, padding: Option<u32>, max_length: usize, mask_instructions: bool) -> Self {
-        let end_of_text = tokenizer.end_of_text();
+    pub fn new(encoder: &Encoder<'_>, padding: Option<u32>, max_length: usize, mask_instructions: bool) -> Self {
+        let end_of_text = encoder.tokenizer.end_of_text();
         let padding = padding.unwrap_or(end_of_text);
-        Self { end_of_text, padding, max_length, mask_instructions, first_end_only: true }
+        // Without that setting no text but the template's becomes an end.
+        let first_end_only = encoder.special_tokens && encoder.template.ends_once();
+        Self { end_of_text, padding, max_length, mask_instructions, first_end_only }
     }
 
     /// Collates sequences.
@@ -144,8 +146,9 @@ impl Collator {
     /// A sequence cut to its length, and with the spans that are trained.
     fn settled(&self, Sequence { mut ids, trained }: Sequence) -> Sequence {
         let all = 1..ids.len();
+        let has_turns = trained.len() > 1;
         let mut trained = if self.mask_instructions { trained } else { vec![all] };
-        if self.first_end_only {
+        if self.first_end_only && !has_turns {
             let is_end = |place: usize| ids[place] == self.end_of_text;
             let first = (1..ids.len()).find(|&place| is_end(place)).unwrap_or(ids.len());
             let later: Vec<usize> = (first + 1..ids.len()).filter(|&place| is_end(place)).collect();
@@ -257,7 +260,11 @@ mod tests {
         assert_eq!(COLLATOR.collate(text()).rectangle().targets, [E, 2, I, I, 3, I]);
         let masked = Collator { mask_instructions: true, ..COLLATOR };
         assert_eq!(masked.collate([sequence(&[1, P, 2], 3)]).rectangle().targets, [I, I, I]);
-        let turns = Collator { first_end_only: false, ..COLLATOR };
-        assert_eq!(turns.collate(text()).rectangle().targets, [E, 2, E, E, 3, E]);
+        let other = Collator { first_end_only: false, ..COLLATOR };
+        assert_eq!(other.collate(text()).rectangle().targets, [E, 2, E, E, 3, E]);
+        // Each of several answers has an end.
+        let turns = || [Sequence { ids: vec![1, 2, P, 3, 4, P], trained: vec![1..3, 4..6] }];
+        assert_eq!(COLLATOR.collate(turns()).rectangle().targets, [2, E, 3, 4, E]);
+        assert_eq!(masked.collate(turns()).rectangle().targets, [2, E, I, 4, E]);
     }
 }

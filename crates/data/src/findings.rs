@@ -200,8 +200,7 @@ impl Check<'_> {
 
     fn collator(&self) -> Collator {
         let Lengths { max_length, mask_instructions, .. } = self.lengths;
-        let collator = Collator::new(self.encoder.tokenizer, None, max_length, mask_instructions);
-        Collator { first_end_only: self.encoder.template.ends_once(), ..collator }
+        Collator::new(&self.encoder, None, max_length, mask_instructions)
     }
 }
 

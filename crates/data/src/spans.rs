@@ -121,7 +121,7 @@ fn lacking(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::END_OF_TEXT_ID;
+    use crate::{END_OF_TEXT_ID, Template};
 
     fn parts(
         ids: &[u32],
@@ -129,7 +129,9 @@ mod tests {
         max_length: usize,
     ) -> Vec<(String, SpanKind, bool, usize)> {
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let collator = Collator { first_end_only: false, ..Collator::new(&tokenizer, None, max_length, true) };
+        let template = Template::default();
+        let encoder = crate::Encoder { tokenizer: &tokenizer, template: &template, special_tokens: false };
+        let collator = Collator::new(&encoder, None, max_length, true);
         let sequence = Sequence { ids: ids.to_vec(), trained: trained.to_vec() };
         let spans = spans(&sequence, &collator, &tokenizer);
         assert_eq!(spans.iter().flat_map(|span| span.ids.clone()).collect::<Vec<_>>(), ids, "every token once");

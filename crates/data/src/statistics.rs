@@ -230,9 +230,11 @@ mod tests {
 
     fn statistics(sequences: &[Sequence], max_length: usize, mask_instructions: bool) -> Statistics {
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let collator = Collator::new(&tokenizer, None, max_length, mask_instructions);
+        let template = Template::default();
+        let encoder = crate::Encoder { tokenizer: &tokenizer, template: &template, special_tokens: true };
+        let collator = Collator::new(&encoder, None, max_length, mask_instructions);
         let sequences = sequences.iter().collect();
-        Statistics::new(&sequences, &collator, (&Template::default(), &tokenizer), 2, |_| ())
+        Statistics::new(&sequences, &collator, (&template, &tokenizer), 2, |_| ())
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn own_splits(config: &SourceConfig, voice: &dyn Voice) -> Result<Option<[Option
 #[must_use]
 pub fn is_here(data: &str) -> bool {
     ["sample", "-"].contains(&data)
-        || data.contains(['*', '?'])
+        || data.contains(['*', '?']) && !data.contains("://")
         || Path::new(data).exists()
         || remote_data(data).is_some()
 }

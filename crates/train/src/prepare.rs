@@ -287,9 +287,8 @@ impl Prepared {
 }
 
 fn collator_of(target: &ModelInput<'_>, config: &DataConfig) -> Collator {
-    let first_end_only = target.template.ends_once();
-    let collator = Collator::new(target.tokenizer, target.padding, config.max_length, config.mask_instructions);
-    Collator { first_end_only, ..collator }
+    let encoder = config.encoder(target.tokenizer, target.template);
+    Collator::new(&encoder, target.padding, config.max_length, config.mask_instructions)
 }
 
 /// Which records of some data can be used.
@@ -368,7 +367,7 @@ fn unfit(corpus: &Corpus, target: &ModelInput<'_>, config: &DataConfig) -> Vec<U
     };
     // An end of text in the prompt is the last that is trained, and with a response that is empty there is no other.
     let collator = collator_of(target, config);
-    let may_be_silent = config.special_tokens && config.mask_instructions && !prompts_only && collator.first_end_only;
+    let may_be_silent = config.mask_instructions && !prompts_only && collator.first_end_only;
     let sequences = &corpus.sequences;
     let of = |place: usize| {
         let inputs = sequences.length(place).saturating_sub(1);

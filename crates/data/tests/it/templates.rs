@@ -127,8 +127,9 @@ fn batches_and_masks_are_those_of_trl() {
         let (sequences, tokenizer) = &all[encoded.as_str()];
         // Labels stand below their own ids there, so that the last id of a row predicts nothing.
         let longest = max_length.map_or(usize::MAX - 1, |length| length - 1);
-        let collator = Collator::new(tokenizer, Some(padding), longest, true);
-        let collator = Collator { first_end_only: false, ..collator };
+        let template = Template::named(encoded.trim_end_matches("-added")).unwrap();
+        let encoder = Encoder { tokenizer, template: &template, special_tokens: false };
+        let collator = Collator::new(&encoder, Some(padding), longest, true);
         // Those of which nothing that is trained is left are left out there.
         let kept: Vec<usize> = (0..sequences.len())
             .filter(|&place| collator.collate([sequences[place].clone()]).target_tokens() > 0)

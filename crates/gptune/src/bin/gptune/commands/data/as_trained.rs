@@ -16,9 +16,6 @@ impl Look {
     }
 
     pub(super) fn collator(&self, args: &LookArgs) -> Collator {
-        Collator {
-            first_end_only: self.template.ends_once(),
-            ..Collator::new(&self.tokenizer, None, self.kept(args), args.mask_instructions)
-        }
+        Collator::new(&self.encoder(args), None, self.kept(args), args.mask_instructions)
     }
 }
