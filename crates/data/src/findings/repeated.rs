@@ -75,8 +75,9 @@ pub(super) fn exact(keys: &mut [Key], parts: &Parts, tallies: &mut Tallies) {
     }
 }
 
-/// Finds what is nearly the same. Leaks that are exact are none of these.
-pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
+/// Finds what is nearly the same. Leaks that are exact are none of these, and neither are instructions that are given
+/// again with another of the `inputs`, of which there are digests.
+pub(super) fn near(near: &Near, inputs: &[u32], parts: &Parts, tallies: &mut Tallies) {
     let mut exact = vec![false; parts.is_trained.len()];
     let leaked = &tallies[FindingKind::Leak as usize].pairs;
     leaked.iter().for_each(|pair| exact[pair.second] = true);
@@ -90,7 +91,7 @@ pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
             (false, true) => (pair.second, pair.first),
             _ => continue,
         };
-        if !exact[asked] {
+        if !exact[asked] && inputs[asked] == inputs[trained] {
             leaks[asked] = true;
             tallies[FindingKind::NearLeak as usize].pair(trained, asked, pair.similarity);
         }

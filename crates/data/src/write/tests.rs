@@ -68,7 +68,7 @@ fn parquet_holds_conversations_numbers_and_nothing() {
         json!({ "messages": [message("user", Value::Null), message("assistant", 1.into())], "id": 3, "score": 0.5, "ok": true }),
         json!({ "messages": [], "id": null, "score": -1.5, "ok": false }),
         json!({ "messages": null, "id": -4, "score": null, "ok": null }),
-        json!({ "messages": [message("user", 0.into())], "id": 1 << 40, "score": 1e300, "ok": true }),
+        json!({ "messages": [message("user", 0.into())], "id": 1_i64 << 40, "score": 1e300, "ok": true }),
     ];
     write(&path, &records).unwrap();
     assert_eq!(read(&path), records);
