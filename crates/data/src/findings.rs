@@ -172,7 +172,9 @@ impl Check<'_> {
             return Err(DataError::Empty { origin: origin() });
         }
         if !ends && !keys.is_empty() {
-            keys.iter().for_each(|key| tallies[FindingKind::EndNeverTaught as usize].add(key.number as usize));
+            for key in &keys {
+                tallies[FindingKind::EndNeverTaught as usize].add(key.number as usize);
+            }
         }
         let parts = Parts::new(total, self.split, self.split_seed);
         repeated::exact(&mut keys, &parts, &mut tallies);

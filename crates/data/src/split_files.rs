@@ -50,7 +50,7 @@ pub fn write_parts(
     if total == 0 {
         return Err(DataError::Empty { origin: origin() });
     }
-    if !bad.is_empty() && !(skip_bad && bad.len() < total) {
+    if !bad.is_empty() && (!skip_bad || bad.len() == total) {
         return Err(DataError::Entries { origin: origin(), bad, total, remedy: Some("--skip-bad") });
     }
     let split = Split::with(total, fractions);
@@ -59,7 +59,7 @@ pub fn write_parts(
     let mut counts = parts.clone().map(|(part, _)| (part, 0));
     let mut shuffled =
         if seed == 0 { None } else { Some(Shuffled::new(records, total).map_err(|fault| fault.or(write))?) };
-    let order = (seed != 0).then(|| Mt19937::new(seed).permutation(total)).unwrap_or_default();
+    let order = if seed == 0 { Vec::new() } else { Mt19937::new(seed).permutation(total) };
     let mut source = Source { records: records.again(), left: Vec::new().into_iter().peekable() };
     for ((part, range), (_, count)) in parts.into_iter().zip(&mut counts) {
         if range.is_empty() {

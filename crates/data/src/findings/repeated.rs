@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Fractions, Mt19937, Near, Split};
+use crate::{Fractions, Mt19937, Split, repeats::Near};
 
 use super::{FindingKind, Tally};
 
@@ -80,10 +80,12 @@ pub(super) fn exact(keys: &mut [Key], parts: &Parts, tallies: &mut Tallies) {
 pub(super) fn near(near: &Near, inputs: &[u32], parts: &Parts, tallies: &mut Tallies) {
     let mut exact = vec![false; parts.is_trained.len()];
     let leaked = &tallies[FindingKind::Leak as usize].pairs;
-    leaked.iter().for_each(|pair| exact[pair.second] = true);
+    for pair in leaked {
+        exact[pair.second] = true;
+    }
     let mut later = vec![false; parts.is_trained.len()];
     let mut leaks = later.clone();
-    for pair in near.iter() {
+    for pair in near.pairs() {
         later[pair.second] = true;
         tallies[FindingKind::NearDuplicate as usize].pair(pair.first, pair.second, pair.similarity);
         let (trained, asked) = match (parts.is_trained(pair.first), parts.is_trained(pair.second)) {
@@ -98,6 +100,8 @@ pub(super) fn near(near: &Near, inputs: &[u32], parts: &Parts, tallies: &mut Tal
     }
     for (kind, found) in [(FindingKind::NearDuplicate, later), (FindingKind::NearLeak, leaks)] {
         let numbers = (0..found.len()).filter(|number| found[*number]);
-        numbers.for_each(|number| tallies[kind as usize].add(number));
+        for number in numbers {
+            tallies[kind as usize].add(number);
+        }
     }
 }
