@@ -111,7 +111,7 @@ impl Check<'_> {
     /// Looks at all records; `progress` hears how many more were read.
     ///
     /// Data are read once, and for near duplicates of more than 50,000 records (or 32 MB of instructions) some more times.
-    /// Memory is 24 bytes a record for what is exactly the same, one more for leaks, 8 more meanwhile where data are
+    /// Memory is 24 bytes a record for what is exactly the same, 5 more for leaks, 8 more meanwhile where data are
     /// shuffled, and then what [`NearDuplicates`](crate::NearDuplicates) or [`MinHash`](crate::MinHash) take.
     ///
     /// # Errors
@@ -130,6 +130,7 @@ impl Check<'_> {
         let mut tallies: [Tally; FindingKind::ALL.len()] = std::array::from_fn(|_| Tally::default());
         let mut keys: Vec<Key> = Vec::new();
         let mut texts = is_near.then(Texts::new);
+        let mut inputs = Vec::new();
         let (mut total, mut ends, mut files) = (0, false, Vec::<(usize, Arc<str>)>::new());
         let headers = Headers::new(self.encoder.template);
         let collator = self.collator();
@@ -142,7 +143,7 @@ impl Check<'_> {
                 facts
             };
             let Some(chunk) = examples.next_chunk(look)? else { break };
-            for Facts { place, kinds, key, teaches_end, text } in chunk {
+            for Facts { place, kinds, key, teaches_end, text, input } in chunk {
                 let number = total;
                 total += 1;
                 if let Some(file) = place.file
@@ -163,6 +164,7 @@ impl Check<'_> {
                 ends |= teaches_end;
                 if let Some(texts) = &mut texts {
                     texts.push(text);
+                    inputs.push(input);
                 }
             }
         }
@@ -184,7 +186,7 @@ impl Check<'_> {
             match found {
                 Ok(near) => {
                     by_min_hash = Some(matches!(near, Near::Most(_)));
-                    repeated::near(&near, &parts, &mut tallies);
+                    repeated::near(&near, &inputs, &parts, &mut tallies);
                 }
                 Err(crate::DuplicateError::Source(error)) => return Err(error),
                 Err(error) => not_searched = Some(error.to_string()),

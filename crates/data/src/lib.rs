@@ -53,7 +53,7 @@ pub use loader::{BatchIter, Loader};
 pub use message::{Message, Role};
 pub use order::{Mt19937, Order, OrderStream};
 pub use records::{Entry, Place, Record, Records};
-pub use repeats::{Compared, Near, Repeats, RepeatsOptions};
+pub use repeats::{Compared, Repeats, RepeatsOptions};
 pub use reshape::{KnownShape, Reshape};
 pub use sequence::{IGNORE_INDEX, Sequence, Sequences};
 pub use shape::Shape;

@@ -83,7 +83,7 @@ impl Compared {
 
 /// How near duplicates were found.
 #[derive(Debug)]
-pub enum Near {
+pub(crate) enum Near {
     /// All of them, each text compared with each.
     All(NearDuplicates),
     /// Most of them, by [`MinHash`], each later text with at most two earlier ones.
@@ -134,7 +134,9 @@ impl Near {
     ) -> Result<Self, DuplicateError<DataError>> {
         if let Some(texts) = texts.texts {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            return NearDuplicates::search(&texts, threshold, MOST_PAIRS, |_| ()).map(Self::All).map_err(of_memory);
+            return NearDuplicates::search(&texts, threshold, MOST_PAIRS, |_| ())
+                .map(Self::All)
+                .map_err(|error| of_memory(&error));
         }
         let source = |take: &mut dyn FnMut(&str)| {
             let mut examples = Examples::new(records.again(), shape.cloned());
@@ -166,8 +168,7 @@ impl Near {
 
     /// The pairs, in the order of their first and then of their second record.
     #[must_use]
-    #[allow(clippy::iter_without_into_iter)] // one of two kinds of iterator, behind a pointer
-    pub fn iter(&self) -> Box<dyn Iterator<Item = NearDuplicate> + '_> {
+    pub fn pairs(&self) -> Box<dyn Iterator<Item = NearDuplicate> + '_> {
         match self {
             Self::All(near) => Box::new(near.iter()),
             Self::Most(pairs) => Box::new(pairs.iter().copied()),
@@ -176,13 +177,13 @@ impl Near {
 }
 
 /// A source that is memory cannot fail.
-#[allow(clippy::needless_pass_by_value)] // it is mapped over
-fn of_memory(error: DuplicateError<Infallible>) -> DuplicateError<DataError> {
-    match error {
+fn of_memory(error: &DuplicateError<Infallible>) -> DuplicateError<DataError> {
+    match *error {
         DuplicateError::Threshold { given } => DuplicateError::Threshold { given },
         DuplicateError::TooMany { most, threshold } => DuplicateError::TooMany { most, threshold },
         DuplicateError::TooLong => DuplicateError::TooLong,
         DuplicateError::Changed { before, now } => DuplicateError::Changed { before, now },
+        DuplicateError::Source(never) => match never {},
     }
 }
 
@@ -235,13 +236,14 @@ impl Repeats {
         loop {
             let wanted = texts.wanted();
             let work = |example: Result<Example, BadEntry>, _: &Shape| {
-                example.map(|example| (by.digest(&example), wanted.then(|| by.text(&example).into_owned())))
+                let of = |example: Example| (by.digest(&example), wanted.then(|| by.text(&example).into_owned()));
+                example.map(of).map_err(Box::new)
             };
             let Some(chunk) = examples.next_chunk(work).map_err(DuplicateError::Source)? else { break };
             for one in chunk {
                 let number = all.is_repeated.len();
                 let (digest, text) = one.unwrap_or_else(|entry| {
-                    all.bad.push(entry);
+                    all.bad.push(*entry);
                     (None, Some(String::new()))
                 });
                 texts.push(text.unwrap_or_default());
@@ -272,7 +274,7 @@ impl Repeats {
         // Those that are exactly the same are near ones too, but for texts of which nothing is left to compare.
         let mut alone: BTreeMap<(usize, usize), f64> =
             self.pairs.drain(..).map(|pair| ((pair.first, pair.second), pair.similarity)).collect();
-        for pair in near.iter() {
+        for pair in near.pairs() {
             // The earlier ones of a pair come first, so that it is known by now whether this one stays.
             if !self.is_repeated[pair.first] {
                 self.is_repeated[pair.second] = true;

@@ -50,8 +50,7 @@ pub fn write_parts(
     if total == 0 {
         return Err(DataError::Empty { origin: origin() });
     }
-    let may_leave_out = skip_bad && bad.len() < total;
-    if !bad.is_empty() && !may_leave_out {
+    if !bad.is_empty() && (!skip_bad || bad.len() == total) {
         return Err(DataError::Entries { origin: origin(), bad, total, remedy: Some("--skip-bad") });
     }
     let split = Split::with(total, fractions);

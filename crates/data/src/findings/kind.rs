@@ -48,7 +48,7 @@ pub enum FindingKind {
     NearDuplicate,
     /// Test and validation entries that ask what a training entry asks.
     Leak,
-    /// Test and validation entries whose instruction is nearly a training entry's.
+    /// Test and validation entries whose input is a training entry's, and whose instruction nearly is.
     NearLeak,
 }
 
@@ -115,7 +115,8 @@ impl FindingKind {
         let say = |single: &str, several: &str| {
             if one { format!("1 entry {single}") } else { format!("{count} entries {several}") }
         };
-        let max_length = check.lengths.max_length;
+        let Check { lengths, threshold, .. } = check;
+        let max_length = lengths.max_length;
         let (what, remedy) = match self {
             Self::BadEntry => (say("cannot be used", "cannot be used"), "mend or remove it, or train with --skip-bad"),
             Self::NoAnswer => (
@@ -173,15 +174,13 @@ impl FindingKind {
                 say("answers", "answer") + " the question of an earlier one in another way",
                 "keep the better answer, unless both are meant",
             ),
-            Self::NearDuplicate => (
-                format!(
-                    "{} nearly the instruction of an earlier one (a similarity above {})",
-                    say("has", "have"),
-                    check.threshold
-                ),
-                "look at the pairs with --json, and leave repetitions out with gptune data dedupe --by instruction \
-                 --threshold",
-            ),
+            Self::NearDuplicate => {
+                return format!(
+                    "{} nearly the instruction of an earlier one (a similarity above {threshold}); look at the pairs with \
+                     --json, and leave repetitions out with gptune data dedupe --by instruction --threshold {threshold}",
+                    say("has", "have")
+                );
+            }
             Self::Leak => (
                 say("of the test and validation parts asks", "of the test and validation parts ask")
                     + " what an entry of the training part asks",
@@ -189,9 +188,9 @@ impl FindingKind {
             ),
             Self::NearLeak => (
                 format!(
-                    "{} nearly the instruction of an entry of the training part (a similarity above {})",
+                    "{} the input and nearly the instruction of an entry of the training part (a similarity above \
+                     {threshold})",
                     say("of the test and validation parts has", "of the test and validation parts have"),
-                    check.threshold
                 ),
                 "look at the pairs with --json, and remove one of each that is the same question",
             ),

@@ -27,6 +27,8 @@ pub(super) struct Facts {
     pub teaches_end: bool,
     /// The instruction, if somebody wants it.
     pub text: String,
+    /// Bits of a digest of the inputs.
+    pub input: u32,
 }
 
 impl Facts {
@@ -48,12 +50,13 @@ impl Facts {
                 });
                 let kind = if asks { FindingKind::NoAnswer } else { FindingKind::BadEntry };
                 let kinds = vec![(kind, Some(problem))];
-                return Self { place, kinds, key: None, teaches_end: false, text: String::new() };
+                return Self { place, kinds, key: None, teaches_end: false, text: String::new(), input: 0 };
             }
         };
         let text = if wants_text { Compared::Instruction.text(&example).into_owned() } else { String::new() };
+        let place = example.place.clone();
         let mut facts =
-            Self { place: example.place.clone(), kinds: vec![], key: Some(key(&example)), teaches_end: false, text };
+            Self { place, kinds: vec![], key: Some(key(&example)), teaches_end: false, text, input: input(&example) };
         facts.texts(&example, headers, shape);
         let encoder = &check.encoder;
         if let Some(problem) = literal(&example, shape, &CorpusOptions::default(), encoder) {
@@ -133,6 +136,14 @@ fn ends(check: &Check<'_>, sequence: &Sequence) -> bool {
 /// Characters that are left of a wrong encoding, or of binary data.
 fn is_damage(c: char) -> bool {
     c == '\u{fffd}' || c.is_control() && !['\t', '\n', '\r', '\u{c}'].contains(&c)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "some bits tell most inputs apart")]
+fn input(example: &Example) -> u32 {
+    match &*Compared::Input.text(example) {
+        "" => 0,
+        input => Digest::of(&[input]).bits() as u32,
+    }
 }
 
 fn key(example: &Example) -> (u64, u64) {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Fractions, Mt19937, Near, Split};
+use crate::{Fractions, Mt19937, Split, repeats::Near};
 
 use super::{FindingKind, Tally};
 
@@ -75,8 +75,9 @@ pub(super) fn exact(keys: &mut [Key], parts: &Parts, tallies: &mut Tallies) {
     }
 }
 
-/// Finds what is nearly the same. Leaks that are exact are none of these.
-pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
+/// Finds what is nearly the same. Leaks that are exact are none of these, and neither are instructions that are given
+/// again with another of the `inputs`, of which there are digests.
+pub(super) fn near(near: &Near, inputs: &[u32], parts: &Parts, tallies: &mut Tallies) {
     let mut exact = vec![false; parts.is_trained.len()];
     let leaked = &tallies[FindingKind::Leak as usize].pairs;
     for pair in leaked {
@@ -84,7 +85,7 @@ pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
     }
     let mut later = vec![false; parts.is_trained.len()];
     let mut leaks = later.clone();
-    for pair in near.iter() {
+    for pair in near.pairs() {
         later[pair.second] = true;
         tallies[FindingKind::NearDuplicate as usize].pair(pair.first, pair.second, pair.similarity);
         let (trained, asked) = match (parts.is_trained(pair.first), parts.is_trained(pair.second)) {
@@ -92,13 +93,15 @@ pub(super) fn near(near: &Near, parts: &Parts, tallies: &mut Tallies) {
             (false, true) => (pair.second, pair.first),
             _ => continue,
         };
-        if !exact[asked] {
+        if !exact[asked] && inputs[asked] == inputs[trained] {
             leaks[asked] = true;
             tallies[FindingKind::NearLeak as usize].pair(trained, asked, pair.similarity);
         }
     }
     for (kind, found) in [(FindingKind::NearDuplicate, later), (FindingKind::NearLeak, leaks)] {
         let numbers = (0..found.len()).filter(|number| found[*number]);
-        numbers.for_each(|number| tallies[kind as usize].add(number));
+        for number in numbers {
+            tallies[kind as usize].add(number);
+        }
     }
 }

@@ -99,6 +99,10 @@ fn what_the_training_part_gives_away_is_found() {
     assert_eq!(all[1], ("near-duplicate", vec![17, 18]));
     assert_eq!(all[2..], [("leak", vec![18]), ("near-leak", vec![17])]);
     assert_eq!((checked.findings[3].pairs[0].first, checked.findings[3].pairs[0].second), (1, 17));
+    // The same is asked of something else.
+    entries[17]["input"] = "of wood".into();
+    assert!(found(&check(&entries, |_| ())).iter().all(|(kind, _)| *kind != "near-leak"));
+    entries[17]["input"] = "".into();
     // All of it is trained on.
     let checked = check(&entries, |check| check.split = "100/0/0".parse().unwrap());
     assert_eq!(found(&checked), all[..2]);

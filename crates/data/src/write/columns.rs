@@ -26,9 +26,13 @@ impl Columns {
     /// Takes a record's keys; with `typed` also what they hold. Answers what about the record has no room.
     pub fn add(&mut self, record: &Map<String, Value>, typed: bool) -> Result<(), String> {
         for (key, value) in record {
-            let kind = if typed { kind_of(value) } else { Ok(Kind::Text) };
             let shown = key.escape_debug();
-            let kind = kind.map_err(|problem| format!("has a '{shown}' that {problem}; write it as .jsonl"))?;
+            let kind = if typed {
+                kind_of(value).map_err(|problem| format!("has a '{shown}' that {problem}; write it as .jsonl"))?
+            } else {
+                cell(value).map_err(|problem| format!("has a '{shown}' that {problem}"))?;
+                Kind::Text
+            };
             join(&mut self.0, key, kind)
                 .map_err(|problem| format!("has a '{shown}' that is {problem}; write it as .jsonl, or mend it"))?;
         }

@@ -26,7 +26,7 @@ const BYTES: usize = 64 << 20;
 pub(super) struct Writer {
     /// Until the columns are known.
     file: Option<NewFile>,
-    writer: Option<SerializedFileWriter<NewFile>>,
+    open: Option<SerializedFileWriter<NewFile>>,
     leaves: Vec<Leaf>,
     rows: usize,
     bytes: usize,
@@ -62,7 +62,7 @@ fn io_error(error: ParquetError) -> io::Error {
 impl Writer {
     #[expect(clippy::unnecessary_wraps, reason = "a build without Parquet refuses here")]
     pub fn new(file: NewFile) -> Result<Self, String> {
-        Ok(Self { file: Some(file), writer: None, leaves: Vec::new(), rows: 0, bytes: 0 })
+        Ok(Self { file: Some(file), open: None, leaves: Vec::new(), rows: 0, bytes: 0 })
     }
 
     /// Writes the schema.
@@ -86,7 +86,7 @@ impl Writer {
         let schema = Type::group_type_builder("schema").with_fields(types).build().map_err(io_error)?;
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(io_error)?;
-        self.writer = Some(writer);
+        self.open = Some(writer);
         Ok(())
     }
 
@@ -102,7 +102,7 @@ impl Writer {
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
-        let Some(writer) = self.writer.as_mut().filter(|_| self.rows > 0) else { return Ok(()) };
+        let Some(writer) = self.open.as_mut().filter(|_| self.rows > 0) else { return Ok(()) };
         let mut group = writer.next_row_group()?;
         for leaf in &mut self.leaves {
             let Some(mut column) = group.next_column()? else { break };
@@ -132,7 +132,7 @@ impl Writer {
 
     pub fn finish(mut self) -> io::Result<NewFile> {
         self.write_group().map_err(io_error)?;
-        match (self.writer, self.file) {
+        match (self.open, self.file) {
             (Some(writer), _) => writer.into_inner().map_err(io_error),
             (None, Some(file)) => Ok(file),
             (None, None) => Err(io::Error::other("it was not begun")),

@@ -67,7 +67,7 @@ fn check_lists_findings() {
     assert_eq!(findings[2]["pairs"][0]["first"], 5);
     assert!(findings[0]["details"][0].as_str().unwrap().contains("has no 'output'"));
     let text = String::from_utf8(check(&["bad.jsonl"]).stdout).unwrap();
-    assert!(text.contains("warning: duplicate: 1 entry repeats") && text.contains("entry 6, by entry 5"), "{text}");
+    assert!(text.contains("warning: duplicate: 1 entry repeats") && text.contains("entry 6, as entry 5"), "{text}");
     assert!(text.ends_with("20 records: 1 error, 3 warnings\n"), "{text}");
     assert!(failure(&check(&["bad.jsonl", "--strict"])).contains("4 kinds of findings"));
     // Several files: a place names the file.
@@ -164,8 +164,8 @@ fn a_conversion_that_fails_leaves_nothing() {
             &["data.jsonl", "--shape", "messages", "x.json"],
             "2 of 3 entries cannot be used: entry 1 (line 2): has no 'output'",
         ),
-        (&["turns.jsonl", "--shape", "alpaca", "x.json"], "entry 0 (line 1): is a conversation of 4 messages"),
-        (&["turns.jsonl", "x.csv"], "entry 0 (line 1) has a 'messages' that is an array"),
+        (&["turns.jsonl", "--shape", "alpaca", "x.json"], "entry 0: is a conversation of 4 messages"),
+        (&["turns.jsonl", "x.csv"], "entry 0 has a 'messages' that is an array"),
         (&["turns.jsonl", "x.xml"], "known are .json"),
         (&["turns.jsonl", "there.json"], "--overwrite"),
         (&["turns.jsonl", "--overwrite", "turns.jsonl"], "is what is read"),

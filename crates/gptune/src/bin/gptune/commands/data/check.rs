@@ -93,9 +93,9 @@ fn tell(checked: &Checked) -> Result<()> {
             let about = match (found.details.get(at), pair()) {
                 (Some(detail), _) => format!(": {detail}"),
                 (None, Some(pair)) if pair.similarity < 1.0 => {
-                    format!(", by {} ({:.3})", places(pair.first), pair.similarity)
+                    format!(", as {} ({:.3})", places(pair.first), pair.similarity)
                 }
-                (None, Some(pair)) => format!(", by {}", places(pair.first)),
+                (None, Some(pair)) => format!(", as {}", places(pair.first)),
                 (None, None) => String::new(),
             };
             print_line(format_args!("  {}{about}", places(*number)))?;
