@@ -309,6 +309,7 @@ fn encode(
 }
 
 /// The sequence of a record, and a digest of what it asks; or what is wrong with it.
+#[allow(clippy::result_large_err)] // as Example::of has it
 pub(crate) fn sequence_of(
     record: Record,
     shape: &Shape,

@@ -97,9 +97,9 @@ impl Statistics {
             let places = piece * PIECE..((piece + 1) * PIECE).min(sequences.len());
             progress(places.len() as u64);
             let one = |place| Self::of_one(sequences.get(place), collator, template, tokenizer);
-            places.map(one).fold(Self::default(), Self::plus)
+            places.map(one).fold(Self::default(), |all, one| all.plus(&one))
         };
-        let counts = (0..pieces).into_par_iter().map(piece).reduce(Self::default, Self::plus);
+        let counts = (0..pieces).into_par_iter().map(piece).reduce(Self::default, |all, piece| all.plus(&piece));
         let length = |place| u32::try_from(inputs(sequences.length(place))).unwrap_or(u32::MAX);
         let mut lengths: Vec<u32> = (0..sequences.len()).map(length).collect();
         let most = u32::try_from(collator.max_length).unwrap_or(u32::MAX);
@@ -132,8 +132,7 @@ impl Statistics {
         }
     }
 
-    #[allow(clippy::needless_pass_by_value)] // the sum of both, in whatever order
-    fn plus(self, other: Self) -> Self {
+    fn plus(self, other: &Self) -> Self {
         Self {
             sequences: self.sequences + other.sequences,
             tokens: self.tokens + other.tokens,

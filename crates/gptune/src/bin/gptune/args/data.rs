@@ -100,7 +100,7 @@ pub(crate) struct InspectArgs {
     /// How many to show
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = count)]
     pub limit: usize,
-    /// Show what is trained by colours instead of brackets [default: auto, which is on a terminal, unless NO_COLOR is set]
+    /// Show what is trained by colours instead of brackets [default: auto, which is on a terminal, unless `NO_COLOR` is set]
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     pub color: Colour,
     /// Write a page of its own to this file instead
