@@ -20,12 +20,12 @@ pub(super) fn run(args: &ConvertArgs) -> Result<()> {
         Ok::<_, DataError>(Reshape { shape, template, tokenizer: Tokenizer::gpt2()? })
     });
     let reshape = reshape.transpose()?;
-    let work = |example: Result<Example, BadEntry>, _: &Shape| -> Result<WrittenRow, BadEntry> {
+    let work = |example: Result<Example, BadEntry>, _: &Shape| -> Result<WrittenRow, Box<BadEntry>> {
         let Some(reshape) = &reshape else { return as_it_is(example) };
-        let example = example?;
+        let example = example.map_err(Box::new)?;
         match reshape.record(&example) {
             Ok(record) => Ok((example.place, record)),
-            Err(problem) => Err(BadEntry::new(&example, problem)),
+            Err(problem) => Err(Box::new(BadEntry::new(&example, problem))),
         }
     };
     let written = write_records(&args.out, || kept(&records, args.fields.clone(), args.skip_bad, &work, |_| true))?;
@@ -33,12 +33,12 @@ pub(super) fn run(args: &ConvertArgs) -> Result<()> {
 }
 
 /// A record as it is, whether it can be used or not, as long as it is one.
-pub(super) fn as_it_is(example: Result<Example, BadEntry>) -> Result<WrittenRow, BadEntry> {
+pub(super) fn as_it_is(example: Result<Example, BadEntry>) -> Result<WrittenRow, Box<BadEntry>> {
     match example {
         Ok(example) => Ok((example.place, example.entry)),
         Err(BadEntry { place, problem, entry }) => match entry {
             serde_json::Value::Object(record) => Ok((place, record)),
-            entry => Err(BadEntry { place, problem, entry }),
+            entry => Err(Box::new(BadEntry { place, problem, entry })),
         },
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn kept<'a>(
     records: &'a Records,
     shape: Option<Shape>,
     skip_bad: bool,
-    work: &'a (impl Fn(Result<Example, BadEntry>, &Shape) -> Result<WrittenRow, BadEntry> + Sync),
+    work: &'a (impl Fn(Result<Example, BadEntry>, &Shape) -> Result<WrittenRow, Box<BadEntry>> + Sync),
     keep: impl Fn(usize) -> bool + 'a,
 ) -> impl FnMut() -> Result<Option<Vec<WrittenRow>>, DataError> + 'a {
     let mut examples = Examples::new(records.again(), shape);
@@ -91,7 +91,7 @@ pub(super) fn kept<'a>(
             match one {
                 Ok(row) if keep(number) => rows.push(row),
                 Ok(_) => {}
-                Err(entry) => bad.push(entry),
+                Err(entry) => bad.push(*entry),
             }
         }
         Ok(Some(rows))

@@ -40,7 +40,7 @@ pub(super) fn run(args: &DedupeArgs) -> Result<()> {
     let repeated = repeats.is_repeated.iter().filter(|is| **is).count();
     let left = total - repeated - bad.len();
     if let Some(out) = &args.out {
-        let work = |example: Result<Example, BadEntry>, _: &Shape| as_it_is(Ok(example?));
+        let work = |example: Result<Example, BadEntry>, _: &Shape| as_it_is(Ok(example.map_err(Box::new)?));
         let keep = |number: usize| !repeats.is_repeated.get(number).copied().unwrap_or_default();
         let written = write_records(out, || kept(&records, args.fields.clone(), args.skip_bad, &work, keep))?;
         if written != left {
