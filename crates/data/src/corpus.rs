@@ -96,14 +96,22 @@ impl Corpus {
         let folder = cache.join(key(&records, &options, encoder)?);
         let fault = |source| DataError::Write { path: folder.clone(), source };
         let mut is_old = true;
-        if !folder.join(REST).is_file() {
+        if folder.is_dir() && !folder.join(REST).is_file() {
+            return Err(DataError::TokenCache { path: folder, problem: format!("it has no {REST}") });
+        }
+        if !folder.is_dir() {
             is_old = false;
             std::fs::create_dir_all(cache).map_err(|source| DataError::Write { path: cache.clone(), source })?;
             let new = NewFolder::create(&folder).map_err(fault)?;
             let (rest, ..) = encode(&mut records.again(), &options, encoder, Some(new.path()), &progress)?;
             let text = serde_json::to_vec(&rest).map_err(|error| fault(error.into()))?;
             gptune_files::write(&new.path().join(REST), &text).map_err(fault)?;
-            new.commit().map_err(fault)?;
+            // Another process may have made the same meanwhile.
+            if let Err(source) = new.commit()
+                && !folder.join(REST).is_file()
+            {
+                return Err(fault(source));
+            }
         }
         let damaged = |source: io::Error| DataError::TokenCache { path: folder.clone(), problem: source.to_string() };
         let read = || {
@@ -319,8 +327,10 @@ pub(crate) fn sequence_of(
     let example = Example::of(record, shape, options.questions)?;
     let encoded = literal(&example, shape, options, encoder)
         .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
+    // A text that is learnt as it is asks nothing, and is itself what may be repeated.
+    let asked = if example.plain_text().is_some() { &example.messages } else { example.question() };
     match encoded {
-        Ok(sequence) => Ok((sequence, digest(example.question()))),
+        Ok(sequence) => Ok((sequence, digest(asked))),
         Err(problem) => Err(BadEntry::new(&example, problem)),
     }
 }
@@ -371,18 +381,20 @@ fn digest(messages: &[Message]) -> u64 {
             hasher.update(text.as_bytes());
         }
     }
-    u64::from_le_bytes(std::array::from_fn(|at| hasher.clone().finalize()[at]))
+    let all = hasher.finalize();
+    u64::from_le_bytes(std::array::from_fn(|at| all[at]))
 }
 
 /// The name of what is encoded: everything that decides on its ids.
 fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Result<String, DataError> {
     let shape = serde_json::to_string(&options.shape).unwrap_or_default();
-    let template = encoder.template.source();
+    let (template, names) = (encoder.template.source(), records.names());
     let flags = [options.questions, options.prompts_only, encoder.special_tokens].map(u8::from);
-    let parts: [&[u8]; 8] = [
+    let parts: [&[u8]; 9] = [
         // Another number for every change of what is stored.
-        b"gptune-data corpus 2",
+        b"gptune-data corpus 3",
         &records.digest()?,
+        names.as_bytes(),
         shape.as_bytes(),
         &flags,
         encoder.template.name().as_bytes(),

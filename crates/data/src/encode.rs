@@ -47,6 +47,10 @@ impl Encoder<'_> {
     ///
     /// As [`Encoder::encode`].
     pub fn prompt(&self, example: &Example) -> Result<Vec<u32>, DataError> {
+        if example.plain_text().is_some() {
+            // Nothing is asked: a text begins where another ended.
+            return Ok(vec![self.tokenizer.end_of_text()]);
+        }
         self.check_letters(example.question())?;
         let script = self.template.prompt_script(example.question(), self.tokenizer);
         let script = script.map_err(|problem| self.template.fault(problem))?;

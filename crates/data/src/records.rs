@@ -232,6 +232,12 @@ impl Records {
         self.files.iter().any(|file| Path::new(&file.origin).canonicalize().is_ok_and(is_it))
     }
 
+    /// What the names of the files decide: how each is read, and what places are called.
+    pub(crate) fn names(&self) -> String {
+        let name = |file: &File| format!("{:?} {:?}\n", file.name, source::Kind::of_name(&file.origin));
+        self.files.iter().map(name).collect()
+    }
+
     /// What the stream is called in messages.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -51,6 +51,7 @@ const FIELDS: [(&str, &str, &str); 7] = [
 ];
 
 const MESSAGES: [&str; 3] = ["messages", "conversations", "conversation"];
+const INPUTS: [&str; 2] = ["input", "context"];
 const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
 
 impl Default for Shape {
@@ -104,21 +105,28 @@ impl Shape {
                 Ok(vec![Message::new(Role::Assistant, text)])
             }
             Self::Fields { instruction, input, output, system } => {
-                let optional = |key: &Option<String>| match key {
-                    Some(key) => Ok::<_, String>(text(entry, key)?.unwrap_or_default()),
-                    None => Ok(String::new()),
+                // Some records have what may be absent under the one name, some under the other.
+                let optional = |key: &Option<String>, names: &[&str]| -> Result<String, String> {
+                    let Some(key) = key.as_deref() else { return Ok(String::new()) };
+                    let others = names.iter().copied().filter(|other| *other != key && names.contains(&key));
+                    for key in [key].into_iter().chain(others) {
+                        if let Some(found) = text(entry, key)?.filter(|found| !found.is_empty()) {
+                            return Ok(found);
+                        }
+                    }
+                    Ok(String::new())
                 };
                 let asked = text(entry, instruction)?.ok_or_else(|| self.without(instruction, entry))?;
                 let answer = text(entry, output)?;
                 if answer.is_none() && !questions {
                     return Err(self.without(output, entry));
                 }
-                let system = optional(system)?;
+                let system = optional(system, &SYSTEMS)?;
                 let mut messages = Vec::with_capacity(3);
                 if !system.is_empty() {
                     messages.push(Message::new(Role::System, system));
                 }
-                messages.push(Message { input: optional(input)?, ..Message::new(Role::User, asked) });
+                messages.push(Message { input: optional(input, &INPUTS)?, ..Message::new(Role::User, asked) });
                 messages.extend(answer.map(|answer| Message::new(Role::Assistant, answer)));
                 Ok(messages)
             }

@@ -175,14 +175,16 @@ mod tests {
     #[test]
     fn a_divided_character_stands_where_it_begins() {
         let tokenizer = Tokenizer::gpt2().unwrap();
-        let ids = tokenizer.encode(" 🦙!").unwrap();
-        assert_eq!(ids.len(), 4, "{ids:?}");
-        assert_eq!(
-            parts(&ids, &[1..4], 9),
-            [(" 🦙".to_owned(), SpanKind::Context, false, 1), ("!".to_owned(), SpanKind::Trained, true, 3)]
-        );
-        // A span may be left without a character, and what is no text stays visible.
-        assert_eq!(parts(&ids[..3], &[1..3], 9)[1], (String::new(), SpanKind::Trained, true, 2));
+        // A blank with two bytes of the crab, its third byte, its fourth, and the mark.
+        let ids = tokenizer.encode(" 🦀!").unwrap();
+        assert_eq!(ids, [12_520, 99, 222, 0]);
+        let crab = |tokens| (" 🦀".to_owned(), SpanKind::Context, false, tokens);
+        assert_eq!(parts(&ids, &[1..4], 9), [crab(1), ("!".to_owned(), SpanKind::Trained, true, 3)]);
+        let (none, mark) = (String::new(), "!".to_owned());
+        let divided = [crab(2), (none, SpanKind::Trained, true, 1), (mark, SpanKind::Context, false, 1)];
+        assert_eq!(parts(&ids, &[2..3], 9), divided);
+        // What is no text stays visible.
+        assert_eq!(parts(&ids[..2], &[1..2], 9)[0], (" \u{fffd}".to_owned(), SpanKind::Context, false, 1));
         assert_eq!(parts(&ids[1..2], &[], 9), [("\u{fffd}".to_owned(), SpanKind::Context, false, 1)]);
     }
 }

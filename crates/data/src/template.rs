@@ -164,7 +164,10 @@ impl Template {
     #[must_use]
     pub fn ends_once(&self) -> bool {
         match &self.kind {
-            Kind::Turns(turns) => turns.end == turns::EOS && !turns.user.contains(turns::EOS),
+            Kind::Turns(turns) => {
+                let around = [Some(&turns.user), turns.system.as_ref()];
+                turns.end == turns::EOS && around.into_iter().flatten().all(|text| !text.contains(turns::EOS))
+            }
             Kind::Jinja(_) => false,
         }
     }
@@ -276,7 +279,9 @@ impl Template {
         let Kind::Turns(turns) = &self.kind else { return generated.trim_matches(blank).to_owned() };
         let header = turns.header.trim_matches(blank);
         let own = if header.is_empty() { generated.to_owned() } else { generated.replace(header, "") };
-        let own = match self.end().and_then(|end| own.split_once(end)) {
+        // What stands before the token that ends texts is letters, or a token of its own.
+        let end = turns.end.split(turns::EOS).next().filter(|end| !end.is_empty());
+        let own = match end.and_then(|end| own.split_once(end)) {
             Some((answer, _)) => answer.to_owned(),
             None => own,
         };

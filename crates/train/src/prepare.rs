@@ -214,6 +214,17 @@ impl Prepared {
         Ok(found.into_iter().map(|(_, example)| example).collect())
     }
 
+    /// Whether one of the first training examples teaches the token that ends texts, which are as many as it takes to know.
+    #[must_use]
+    pub fn teaches_to_stop(&self, end_of_text: u32) -> bool {
+        const LOOKED_AT: usize = 1000;
+        let sequences = &self.corpora[self.train.corpus].sequences;
+        self.train.places.iter().take(LOOKED_AT).any(|&place| {
+            let kept = self.collator.collate([sequences.get(place as usize)]);
+            kept.sequences[0].targets().contains(&i64::from(end_of_text))
+        })
+    }
+
     /// What they were prepared by.
     #[must_use]
     pub fn config(&self) -> &DataConfig {

@@ -80,6 +80,12 @@ impl<'a> Trainer<'a> {
         self.trained.check(model)
     }
 
+    /// The token that ends texts.
+    #[must_use]
+    pub fn end_of_text(&self) -> u32 {
+        self.tokenizer.end_of_text()
+    }
+
     /// Numbers of `model` that are trained.
     #[must_use]
     pub fn trained_numbers(&self, model: &Gpt2) -> usize {

@@ -51,6 +51,10 @@ impl Table {
             return Err(fault);
         }
         let header = &text.rest()[..end];
+        if header.trim_ascii_end().contains(&b'\r') {
+            let kind = "a table whose lines end with carriage returns alone; save it with line feeds".to_owned();
+            return Err(DataError::NotText { origin: text.origin().to_owned(), kind });
+        }
         let separator = separator(header, tabs);
         let names = row(header, separator.unwrap_or(b',')).unwrap_or_default();
         let problem = |problem: String| Err(DataError::OtherShape { origin: text.origin().to_owned(), problem });

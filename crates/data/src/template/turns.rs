@@ -97,6 +97,12 @@ impl Turns {
                 "'end' is empty, and a model would not learn to stop; {eos} is the token that ends texts".to_owned()
             );
         }
+        if self.tokens.iter().any(|token| self.input.contains(token.as_str())) {
+            return Err("'input' holds one of its tokens, which are for what stands around messages".to_owned());
+        }
+        if self.preamble_with_input.is_some() && self.input_header().trim().is_empty() {
+            return Err("'preamble_with_input' needs an 'input' with a header, by which an input shows".to_owned());
+        }
         if let Some(empty) = self.tokens.iter().find(|token| token.trim().is_empty()) {
             return Err(format!("'tokens' has '{empty}', which is no token"));
         }
@@ -151,7 +157,11 @@ impl Turns {
                             self.put(&self.header, "", script);
                         }
                         script.text(&message.content);
-                        self.put(&self.end, "", script);
+                        if script.knows(&self.end) {
+                            script.token(&self.end);
+                        } else {
+                            self.put(&self.end, "", script);
+                        }
                     });
                     self.put(&self.after, "", script);
                 }
@@ -163,7 +173,11 @@ impl Turns {
         // Where what ends an answer is letters, the last one still has to end for a machine.
         let last = messages.last().filter(|last| last.role == Role::Assistant && !ask);
         if last.is_some_and(|last| last.trained) && !self.end.contains(EOS) && !script.knows(&self.end) {
-            script.trained(true, Script::end_of_text);
+            // With what stands before it, which has to be learnt then too.
+            script.end_of_text();
+            if let Some(last) = script.trained.last_mut() {
+                last.end = script.text.len();
+            }
         }
         Ok(())
     }

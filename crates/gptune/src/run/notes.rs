@@ -51,6 +51,12 @@ pub(super) fn beginning(
             if data.preflight.leaks.len() > 10 { ", …" } else { "" }
         ));
     }
+    if !data.teaches_to_stop(trainer.end_of_text()) {
+        voice.say(
+            "Note: no training example that was looked at ends with the token that ends texts, so that the model does not \
+             learn to stop; a template writes it with {eos}, or eos_token in Jinja",
+        );
+    }
     let cut = |part| data.loader(part).map_or(0, |loader| loader.cut());
     let (train, val) = (cut(Part::Train), cut(Part::Val));
     if train > 0 {

@@ -13,7 +13,9 @@ use crate::{
 const SHOWN: usize = 10;
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
-    let Look { tokenizer, template, max_length, context, reading } = Look::new(&args.look)?;
+    let look = Look::new(&args.look)?;
+    let max_length = look.kept(&args.look);
+    let Look { tokenizer, template, context, reading, .. } = look;
     let encoder = Encoder { tokenizer: &tokenizer, template: &template, special_tokens: args.look.special_tokens };
     let mask_instructions = args.look.mask_instructions;
     let lengths = Lengths { max_length, context, mask_instructions, prompts_only: false };
