@@ -142,6 +142,17 @@ fn conversations_of_other_tools_are_read() {
 }
 
 #[test]
+fn what_may_be_absent_is_found_under_either_name() {
+    let text = r#"[{"instruction":"a","output":"b"},
+                   {"instruction":"c","context":"d","output":"e","system_prompt":"f"}]"#;
+    let examples = Dataset::parse("x", text.as_bytes()).unwrap().examples;
+    assert_eq!((examples[1].input(), examples[1].messages[0].content.as_str()), ("d", "f"));
+    // A line's end of old times would hide rows.
+    let error = Dataset::parse("x.csv", b"instruction,output\ra,b\rc,d\n").unwrap_err().to_string();
+    assert!(error.contains("carriage returns alone"), "{error}");
+}
+
+#[test]
 fn keys_are_named_by_the_user() {
     let shape = |fields: &str| fields.parse::<Shape>();
     assert_eq!(shape("messages=turns").unwrap(), Shape::Messages { key: "turns".to_owned() });

@@ -199,3 +199,28 @@ fn standard_input_and_a_token_cache_give_the_same() {
         assert!(file("plain") == file("written") && file("plain") == file("read"), "{name}");
     }
 }
+
+#[test]
+fn plain_texts_are_learnt_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let lines: String = (0..40).map(|i| json!({ "text": format!("Story {i}.") }).to_string() + "\n").collect();
+    fs::write(folder.join("data.jsonl"), lines).unwrap();
+    let model = tiny_model().display().to_string();
+    let train = ["train", "--model", &model, "--data", "data.jsonl", "--out", "run", "--max-steps", "2"];
+    let said = run(folder, &train);
+    assert!(!said.contains("repeat an instruction") && !said.contains("learn to stop"), "{said}");
+    run(folder, &["respond", "--model", "run", "--limit", "1", "--max-new-tokens", "2"]);
+}
+
+#[test]
+fn a_template_that_never_ends_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_conversations(&folder.join("data.jsonl"), 40);
+    fs::write(folder.join("endless.jinja"), JINJA.replace("{{ eos_token }}", "")).unwrap();
+    let model = tiny_model().display().to_string();
+    let train = ["train", "--model", &model, "--data", "data.jsonl", "--out", "run", "--max-steps", "1"];
+    let said = run(folder, &[&train[..], &["--template", "endless.jinja"]].concat());
+    assert!(said.contains("the model does not learn to stop"), "{said}");
+}
