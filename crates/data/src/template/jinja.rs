@@ -108,6 +108,9 @@ impl Jinja {
             eos_token => end.clone(),
             bos_token => end,
             add_generation_prompt => ask,
+            // As transformers has them where nobody gives any.
+            tools => Value::from(()),
+            documents => Value::from(()),
         };
         let template = self.environment.get_template("chat").map_err(|error| sentence(&error))?;
         let rendered = template.render(values).map_err(|error| sentence(&error))?;

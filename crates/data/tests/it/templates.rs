@@ -237,6 +237,16 @@ fn templates_that_cannot_be_used_say_why() {
 }
 
 #[test]
+fn jinja_has_what_transformers_gives_it() {
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    let text = "{% for m in messages %}{% generation %}{{ loop.nextitem.role if loop.nextitem is defined else 'none' }} \
+                {% if tools is not none %}TOOLS{% endif %}{% endgeneration %}{% endfor %}";
+    let template = Template::parse("my", text).unwrap();
+    let text = template.training_text(&Example::new("a", "", "b"), &tokenizer).unwrap();
+    assert_eq!(text, "assistant none ");
+}
+
+#[test]
 fn letters_of_a_token_cannot_pass_for_a_jinja_templates_own() {
     let tokenizer = Tokenizer::gpt2().unwrap();
     let jinja = Template::parse("jinja", &fixture("zephyr.jinja")).unwrap();
