@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    BadEntry, DataError, Encoder, Example, Message, Record, Records, Role, Sequence, Sequences, Shape,
+    BadEntry, DataError, Encoder, Example, Record, Records, Sequence, Sequences, Shape,
     example::{of_no_shape, shape_of},
+    message::digest,
     sequence::SequencesWriter,
     stored::{Array, Growing},
 };
@@ -44,8 +45,6 @@ pub struct Corpus {
     pub sequences: Sequences,
     /// Those that cannot, in the same order.
     pub bad: Vec<BadEntry>,
-    /// Which keys were read, of each file.
-    pub shapes: Vec<Shape>,
     /// The values of the key `kind`, or of `category` where there is none, and how often each occurs, if they are few.
     pub kinds: BTreeMap<String, usize>,
     /// Whether all records are pairs of a better and a worse answer, for preference tuning.
@@ -54,7 +53,7 @@ pub struct Corpus {
     pub cached: Option<(PathBuf, bool)>,
     /// A digest of what each asks.
     questions: Array<u64>,
-    file_shapes: FileShapes,
+    shapes: FileShapes,
     records: Records,
     options: CorpusOptions,
 }
@@ -95,12 +94,11 @@ impl Corpus {
         };
         let folder = cache.join(key(&records, &options, encoder)?);
         let fault = |source| DataError::Write { path: folder.clone(), source };
-        let mut is_old = true;
-        if folder.is_dir() && !folder.join(REST).is_file() {
+        let is_old = folder.is_dir();
+        if is_old && !folder.join(REST).is_file() {
             return Err(DataError::TokenCache { path: folder, problem: format!("it has no {REST}") });
         }
-        if !folder.is_dir() {
-            is_old = false;
+        if !is_old {
             std::fs::create_dir_all(cache).map_err(|source| DataError::Write { path: cache.clone(), source })?;
             let new = NewFolder::create(&folder).map_err(fault)?;
             let (rest, ..) = encode(&mut records.again(), &options, encoder, Some(new.path()), &progress)?;
@@ -136,14 +134,17 @@ impl Corpus {
         cached: Option<(PathBuf, bool)>,
     ) -> Self {
         let origin = records.origin().to_owned();
-        let file_shapes = shapes;
-        let shapes = file_shapes.iter().map(|(_, shape)| shape.clone()).collect();
-        Self { origin, sequences, bad, shapes, kinds, preferences, cached, questions, file_shapes, records, options }
+        Self { origin, sequences, bad, kinds, preferences, cached, questions, shapes, records, options }
     }
 
     fn shape_of(&self, file: Option<&Arc<str>>) -> Shape {
-        let known = self.file_shapes.iter().find(|(of, _)| of.as_ref() == file).map(|(_, shape)| shape);
+        let known = self.shapes.iter().find(|(of, _)| of.as_ref() == file).map(|(_, shape)| shape);
         known.or(self.options.shape.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// Which keys were read, of each file.
+    pub fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.iter().map(|(_, shape)| shape)
     }
 
     /// Records in all, those that cannot be used among them.
@@ -327,10 +328,8 @@ pub(crate) fn sequence_of(
     let example = Example::of(record, shape, options.questions)?;
     let encoded = literal(&example, shape, options, encoder)
         .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
-    // A text that is learnt as it is asks nothing, and is itself what may be repeated.
-    let asked = if example.plain_text().is_some() { &example.messages } else { example.question() };
     match encoded {
-        Ok(sequence) => Ok((sequence, digest(asked))),
+        Ok(sequence) => Ok((sequence, digest(example.repeatable()))),
         Err(problem) => Err(BadEntry::new(&example, problem)),
     }
 }
@@ -367,24 +366,6 @@ pub(crate) fn literal(
     })
 }
 
-/// A number that is the same for the same messages.
-fn digest(messages: &[Message]) -> u64 {
-    let mut hasher = Sha256::new();
-    for Message { role, content, input, .. } in messages {
-        hasher.update([match role {
-            Role::System => 0,
-            Role::User => 1,
-            Role::Assistant => 2,
-        }]);
-        for text in [content, input] {
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
-    }
-    let all = hasher.finalize();
-    u64::from_le_bytes(std::array::from_fn(|at| all[at]))
-}
-
 /// The name of what is encoded: everything that decides on its ids.
 fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Result<String, DataError> {
     let shape = serde_json::to_string(&options.shape).unwrap_or_default();
@@ -392,7 +373,7 @@ fn key(records: &Records, options: &CorpusOptions, encoder: &Encoder<'_>) -> Res
     let flags = [options.questions, options.prompts_only, encoder.special_tokens].map(u8::from);
     let parts: [&[u8]; 9] = [
         // Another number for every change of what is stored.
-        b"gptune-data corpus 3",
+        b"gptune-data corpus 4",
         &records.digest()?,
         names.as_bytes(),
         shape.as_bytes(),

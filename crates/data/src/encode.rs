@@ -70,7 +70,7 @@ impl Encoder<'_> {
     }
 
     /// Encodes a text whose template says which tokens are its own.
-    fn written(&self, script: &Script) -> Result<Sequence, DataError> {
+    fn written(&self, script: &Script<'_>) -> Result<Sequence, DataError> {
         let mut ids = Vec::new();
         // The places of the answers' borders, as far as they are passed.
         let mut starts = Vec::with_capacity(script.trained.len());

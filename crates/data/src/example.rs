@@ -94,6 +94,11 @@ impl Example {
         &self.messages[..self.messages.len() - usize::from(self.has_output())]
     }
 
+    /// What another example may ask again. A text that is learnt as it is asks nothing, and is itself what is repeated.
+    pub(crate) fn repeatable(&self) -> &[Message] {
+        if self.plain_text().is_some() { &self.messages } else { self.question() }
+    }
+
     fn answer(&self) -> Option<&Message> {
         self.messages.last().filter(|last| last.role == Role::Assistant)
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Digest;
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -61,6 +63,13 @@ impl Message {
     pub fn new(role: Role, content: impl Into<String>) -> Self {
         Self { role, content: content.into(), input: String::new(), trained: true }
     }
+}
+
+/// A number that is the same for the same messages.
+pub(crate) fn digest(messages: &[Message]) -> u64 {
+    let texts: Vec<&str> =
+        messages.iter().flat_map(|message| [message.role.name(), &message.content, &message.input]).collect();
+    Digest::of(&texts).bits()
 }
 
 /// What is wrong with the order of messages; `answered` says whether the last one has to be an answer.

@@ -4,7 +4,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::DataError;
+use crate::{DataError, Mt19937};
 
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,13 @@ impl Split {
     #[must_use]
     pub fn new(n: usize) -> Self {
         Self::with(n, Fractions::default())
+    }
+
+    /// The order in which `n` examples are split: that of `torch.randperm` after `torch.manual_seed(seed)`; none, which is
+    /// that of the data, for 0.
+    #[must_use]
+    pub fn order(n: usize, seed: u32) -> Option<Vec<usize>> {
+        (seed != 0).then(|| Mt19937::new(seed).permutation(n))
     }
 
     /// Splits `n` examples into these fractions.

@@ -10,7 +10,7 @@ use std::{
 use gptune_files::NewFolder;
 
 use crate::{
-    BadEntry, DataError, Fractions, Mt19937, Part, Record, Records, Split,
+    BadEntry, DataError, Fractions, Part, Record, Records, Split,
     write::{RecordWriter, Row, line},
 };
 
@@ -57,9 +57,10 @@ pub fn write_parts(
     let parts = [(Part::Train, split.train), (Part::Test, split.test), (Part::Val, split.val)];
     let changed = || DataError::Changed { origin: origin() };
     let mut counts = parts.clone().map(|(part, _)| (part, 0));
-    let mut shuffled =
-        if seed == 0 { None } else { Some(Shuffled::new(records, total).map_err(|fault| fault.or(write))?) };
-    let order = if seed == 0 { Vec::new() } else { Mt19937::new(seed).permutation(total) };
+    let mut shuffled = match Split::order(total, seed) {
+        None => None,
+        Some(order) => Some((Shuffled::new(records, total).map_err(|fault| fault.or(write))?, order)),
+    };
     let mut source = Source { records: records.again(), left: Vec::new().into_iter().peekable() };
     for ((part, range), (_, count)) in parts.into_iter().zip(&mut counts) {
         if range.is_empty() {
@@ -68,7 +69,7 @@ pub fn write_parts(
         let path = new.path().join(format!("{part}.jsonl"));
         *count = match &mut shuffled {
             None => source.write(range, &path)?.ok_or_else(changed)?,
-            Some(shuffled) => {
+            Some((shuffled, order)) => {
                 let fault = |source| DataError::Write { path: path.clone(), source };
                 shuffled.write(&order[range], &path).map_err(fault)?
             }

@@ -11,7 +11,7 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{DataError, Example, Message, Role, Tokenizer};
+use crate::{DataError, Example, Message, Tokenizer};
 
 pub(crate) use script::Script;
 pub use turns::Turns;
@@ -177,7 +177,7 @@ impl Template {
     /// # Errors
     ///
     /// What of the conversation the template does not take, as a sentence.
-    pub(crate) fn script(&self, example: &Example, tokenizer: &Tokenizer) -> Result<Script, String> {
+    pub(crate) fn script<'a>(&self, example: &Example, tokenizer: &'a Tokenizer) -> Result<Script<'a>, String> {
         let mut script = Script::new(tokenizer);
         if let Some(text) = example.plain_text() {
             script.trained(true, |script| {
@@ -195,13 +195,17 @@ impl Template {
     /// # Errors
     ///
     /// As [`Template::script`].
-    pub(crate) fn prompt_script(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<Script, String> {
+    pub(crate) fn prompt_script<'a>(
+        &self,
+        messages: &[Message],
+        tokenizer: &'a Tokenizer,
+    ) -> Result<Script<'a>, String> {
         let mut script = Script::new(tokenizer);
         self.write(messages, &mut script, true)?;
         Ok(script)
     }
 
-    fn write(&self, messages: &[Message], script: &mut Script, ask: bool) -> Result<(), String> {
+    fn write(&self, messages: &[Message], script: &mut Script<'_>, ask: bool) -> Result<(), String> {
         match &self.kind {
             Kind::Turns(turns) => turns.write(messages, script, ask),
             Kind::Jinja(jinja) => jinja.write(messages, script, ask),
@@ -356,12 +360,4 @@ impl FromStr for Template {
         let unknown = || DataError::UnknownName { what: "template", given: name.to_owned(), known: NAMES };
         Self::named(name).ok_or_else(unknown)
     }
-}
-
-/// Whether messages of this role may be in a conversation that the template of `system` writes.
-fn refuse_system(messages: &[Message]) -> Result<(), String> {
-    if messages.iter().any(|message| message.role == Role::System) {
-        return Err("it has a system message, for which the template has no 'system'".to_owned());
-    }
-    Ok(())
 }

@@ -203,8 +203,7 @@ impl Run {
         Plan { run: self, base, template, chosen }.carry_out(opened, voice, stop)
     }
 
-    /// The model to go on from, and the one that the first of all trainings started from.
-    /// And how conversations become texts.
+    /// The model to go on from, the one that the first of all trainings started from, and how conversations become texts.
     fn open(&mut self, voice: &dyn Voice) -> Result<(Opened, String, Template)> {
         if let Beginning::Resumed(run, _, remembered) = &self.beginning {
             let opened = resume::open_model(run.path(), voice)?;

@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::OnceLock};
 
 use gptune_data::{
-    BadEntry, Collator, Corpus, CorpusOptions, DataError, Encoder, Example, Lengths, Loader, Mt19937, Part, Records,
-    Sequence, Sequences, Split, Template, Tokenizer, TooLong,
+    BadEntry, Collator, Corpus, CorpusOptions, DataError, Encoder, Example, Lengths, Loader, Part, Records, Sequence,
+    Sequences, Split, Template, Tokenizer, TooLong,
 };
 
 use crate::{DataConfig, TrainError};
@@ -87,7 +87,7 @@ pub struct Prepared {
 }
 
 /// The sequences of a part: in which corpus, and where in it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Chosen {
     corpus: usize,
     places: Vec<u32>,
@@ -115,17 +115,19 @@ impl Prepared {
             Source::Whole(records) => (vec![Some(records)], false),
             Source::Parts { train, test, val } => (vec![Some(train), test, val], true),
         };
-        let (mut corpora, mut fits, mut left_out, mut faults) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        // The corpus of each part.
-        let mut of_part = [None; 3];
+        let (mut corpora, mut left_out, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        let mut chosen = [const { Chosen { corpus: 0, places: Vec::new() } }; 3];
         for (part, records) in parts.into_iter().enumerate() {
             let Some(records) = records else { continue };
             let corpus = Corpus::new(records, target.reading.clone(), &encoder, &progress)?;
             match fitting(&corpus, target, &encoder, config, &mut left_out) {
                 Ok(fit) => {
-                    of_part[part] = Some(corpora.len());
+                    if own_parts {
+                        chosen[part] = Chosen { corpus: corpora.len(), places: fit.all() };
+                    } else {
+                        chosen = divided(&fit, config).map(|places| Chosen { corpus: 0, places });
+                    }
                     corpora.push(corpus);
-                    fits.push(fit);
                 }
                 Err(fault @ DataError::Entries { .. }) if own_parts => faults.push(fault),
                 Err(fault) => return Err(fault.into()),
@@ -136,15 +138,7 @@ impl Prepared {
         }
         let origins: Vec<&str> = corpora.iter().map(|corpus| corpus.origin.as_str()).collect();
         let origin = origins.join(", ");
-        let [mut train, test, val] = if own_parts {
-            let mut fits = fits.into_iter();
-            of_part.map(|corpus| match corpus {
-                Some(corpus) => Chosen { corpus, places: fits.next().map(Fit::all).unwrap_or_default() },
-                None => Chosen::default(),
-            })
-        } else {
-            divided(&fits.remove(0), config).map(|places| Chosen { corpus: 0, places })
-        };
+        let [mut train, test, val] = chosen;
         if config.train_limit > 0 {
             train.places.truncate(config.train_limit);
         }
@@ -400,8 +394,7 @@ fn unfit(corpus: &Corpus, target: &ModelInput<'_>, config: &DataConfig) -> Vec<U
 fn divided(fit: &Fit, config: &DataConfig) -> [Vec<u32>; 3] {
     let total = fit.sequences.len();
     let split = Split::with(total, config.split);
-    // The order of `torch.randperm` after `torch.manual_seed(seed)`; 0 leaves that of the file.
-    let order = (config.split_seed != 0).then(|| Mt19937::new(config.split_seed).permutation(total));
+    let order = Split::order(total, config.split_seed);
     let part = |part: Range<usize>| {
         let numbers = part.map(|number| order.as_ref().map_or(number, |order| order[number]));
         numbers.map(|number| fit.sequences[number]).filter(|&sequence| sequence != Fit::NONE).collect()

@@ -2,7 +2,7 @@
 
 use crate::{
     BadEntry, Collator, CorpusOptions, DataError, Digest, Example, Message, Place, Role, Sequence, Shape, Template,
-    corpus::literal, repeats::Compared,
+    corpus::literal, message::digest, repeats::Compared,
 };
 
 use super::{Check, FindingKind};
@@ -55,8 +55,14 @@ impl Facts {
         };
         let text = if wants_text { Compared::Instruction.text(&example).into_owned() } else { String::new() };
         let place = example.place.clone();
-        let mut facts =
-            Self { place, kinds: vec![], key: Some(key(&example)), teaches_end: false, text, input: input(&example) };
+        let mut facts = Self {
+            place,
+            kinds: vec![],
+            key: Some((digest(example.repeatable()), digest(&example.messages))),
+            teaches_end: false,
+            text,
+            input: input(&example),
+        };
         facts.texts(&example, headers, shape);
         let encoder = &check.encoder;
         if let Some(problem) = literal(&example, shape, &CorpusOptions::default(), encoder) {
@@ -144,16 +150,4 @@ fn input(example: &Example) -> u32 {
         "" => 0,
         input => Digest::of(&[input]).bits() as u32,
     }
-}
-
-fn key(example: &Example) -> (u64, u64) {
-    let digest = |messages: &[Message]| {
-        let texts: Vec<&str> =
-            messages.iter().flat_map(|message| [message.role.name(), &message.content, &message.input]).collect();
-        Digest::of(&texts).bits()
-    };
-    let whole = digest(&example.messages);
-    // Plain texts ask nothing: what they are is what they have in common.
-    let question = if example.plain_text().is_some() { whole } else { digest(example.question()) };
-    (question, whole)
 }

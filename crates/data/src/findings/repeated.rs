@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Fractions, Mt19937, Split, repeats::Near};
+use crate::{Fractions, Split, repeats::Near};
 
 use super::{FindingKind, Tally};
 
@@ -24,12 +24,9 @@ impl Parts {
     pub fn new(total: usize, fractions: Fractions, seed: u32) -> Self {
         let train = Split::with(total, fractions).train;
         let mut is_trained = vec![false; total];
-        if seed == 0 {
-            is_trained[train].fill(true);
-        } else {
-            for number in &Mt19937::new(seed).permutation(total)[train] {
-                is_trained[*number] = true;
-            }
+        match Split::order(total, seed) {
+            None => is_trained[train].fill(true),
+            Some(order) => order[train].iter().for_each(|&number| is_trained[number] = true),
         }
         Self { is_trained }
     }

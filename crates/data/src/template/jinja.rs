@@ -94,7 +94,7 @@ impl Jinja {
         text + &self.source[done..]
     }
 
-    pub fn write(&self, messages: &[Message], script: &mut Script, ask: bool) -> Result<(), String> {
+    pub fn write(&self, messages: &[Message], script: &mut Script<'_>, ask: bool) -> Result<(), String> {
         let listed: Vec<Value> = messages
             .iter()
             .map(|message| context! { role => message.role.name(), content => joined(message) })
@@ -102,7 +102,7 @@ impl Jinja {
         if let Some(mark) = messages.iter().find_map(|message| joined(message).chars().find(|c| MARKS.contains(c))) {
             return Err(format!("it holds U+{:04X}, which is no character of any text", mark as u32));
         }
-        let end = script.end_of_text_name().to_owned();
+        let end = script.end_of_text_name().into_owned();
         let values = context! {
             messages => listed,
             eos_token => end.clone(),

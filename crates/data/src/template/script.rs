@@ -1,12 +1,12 @@
 //! A text as it is written, with its tokens and the parts that are learnt.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-use crate::Tokenizer;
+use crate::{Added, Tokenizer};
 
 /// A text, where the template's own tokens stand in it, and what of it is learnt, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Script {
+#[derive(Debug)]
+pub(crate) struct Script<'a> {
     /// The text, with the letters of its tokens.
     pub text: String,
     /// The tokens that the template wrote, which no text of a record becomes.
@@ -15,19 +15,12 @@ pub(crate) struct Script {
     pub trained: Vec<Range<usize>>,
     /// Whether tokens are to be found in the text, because the template does not say which are its own.
     pub finds_tokens: bool,
-    end_of_text: (String, u32),
-    added: Vec<(String, u32)>,
+    tokenizer: &'a Tokenizer,
 }
 
-impl Script {
-    pub fn new(tokenizer: &Tokenizer) -> Self {
-        let added: Vec<(String, u32)> =
-            tokenizer.added().iter().map(|token| (token.content.clone(), token.id)).collect();
-        let end = tokenizer.end_of_text();
-        let text = added.iter().find(|(_, id)| *id == end).map(|(text, _)| text.clone());
-        let text = text.or_else(|| tokenizer.decode(&[end]).ok()).unwrap_or_default();
-        let (tokens, trained) = (Vec::new(), Vec::new());
-        Self { text: String::new(), tokens, trained, finds_tokens: false, end_of_text: (text, end), added }
+impl<'a> Script<'a> {
+    pub fn new(tokenizer: &'a Tokenizer) -> Self {
+        Self { text: String::new(), tokens: Vec::new(), trained: Vec::new(), finds_tokens: false, tokenizer }
     }
 
     /// Adds text, which is letters whatever it reads like.
@@ -39,26 +32,34 @@ impl Script {
     pub fn token(&mut self, name: &str) {
         let start = self.text.len();
         self.text.push_str(name);
-        if let Some((_, id)) = self.added.iter().find(|(known, _)| known == name) {
-            self.tokens.push((start..self.text.len(), *id));
+        if let Some(token) = self.added(name) {
+            self.tokens.push((start..self.text.len(), token.id));
         }
     }
 
     /// Adds the token that ends texts.
     pub fn end_of_text(&mut self) {
         let start = self.text.len();
-        self.text.push_str(&self.end_of_text.0);
-        self.tokens.push((start..self.text.len(), self.end_of_text.1));
+        self.text += &self.end_of_text_name();
+        self.tokens.push((start..self.text.len(), self.tokenizer.end_of_text()));
     }
 
     /// The token that ends texts, as it is written.
-    pub fn end_of_text_name(&self) -> &str {
-        &self.end_of_text.0
+    pub fn end_of_text_name(&self) -> Cow<'a, str> {
+        let end = self.tokenizer.end_of_text();
+        match self.tokenizer.added().iter().find(|token| token.id == end) {
+            Some(token) => Cow::Borrowed(&token.content),
+            None => Cow::Owned(self.tokenizer.decode(&[end]).unwrap_or_default()),
+        }
+    }
+
+    fn added(&self, name: &str) -> Option<&'a Added> {
+        self.tokenizer.added().iter().find(|token| token.content == name)
     }
 
     /// Whether the tokenizer has a token of this name.
     pub fn knows(&self, name: &str) -> bool {
-        self.added.iter().any(|(known, _)| known == name)
+        self.added(name).is_some()
     }
 
     /// Adds what `write` adds, which is learnt if `trained`.

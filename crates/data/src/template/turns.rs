@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Script, refuse_system};
+use super::Script;
 use crate::{Message, Role};
 
 /// What stands for the token that ends texts.
@@ -134,9 +134,9 @@ impl Turns {
         format!("{}{}", message.content, self.input.replace(INPUT, &message.input))
     }
 
-    pub(super) fn write(&self, messages: &[Message], script: &mut Script, ask: bool) -> Result<(), String> {
-        if self.system.is_none() {
-            refuse_system(messages)?;
+    pub(super) fn write(&self, messages: &[Message], script: &mut Script<'_>, ask: bool) -> Result<(), String> {
+        if self.system.is_none() && messages.iter().any(|message| message.role == Role::System) {
+            return Err("it has a system message, for which the template has no 'system'".to_owned());
         }
         if messages.first().is_some_and(|first| first.role != Role::System) {
             // As in the template that is given away, where an input shows by its header alone.
@@ -183,7 +183,7 @@ impl Turns {
     }
 
     /// Writes a text of the template, with its tokens.
-    fn put(&self, text: &str, content: &str, script: &mut Script) {
+    fn put(&self, text: &str, content: &str, script: &mut Script<'_>) {
         let mut rest = text;
         while !rest.is_empty() {
             let marks = [CONTENT, EOS].into_iter().chain(self.tokens.iter().map(String::as_str));

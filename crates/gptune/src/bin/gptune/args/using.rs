@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gptune::SourceConfig;
 use gptune_data::{Order, Part, TooLong};
 
 use super::numbers::{count, from_0, length};
@@ -189,6 +190,15 @@ pub(crate) struct TextArgs {
     /// what the first record shows]
     #[arg(long, value_name = "NAME=KEY,...")]
     pub fields: Option<String>,
+}
+
+impl TextArgs {
+    /// Puts the keys that were named over those of a configuration.
+    pub(crate) fn name_fields(&self, source: &mut SourceConfig) {
+        if let Some(fields) = &self.fields {
+            source.fields.clone_from(fields);
+        }
+    }
 }
 
 /// Data and how to cut it into batches: what is not given is as in the training of the model, else the book's.

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let chosen = choose_data(args.data.as_deref(), &opened.about, &template, context, args.force)?;
     let split = args.split.unwrap_or_else(|| chosen.part(Part::Val));
     let mut config = batch_config(&args.batch, chosen.config, context)?;
-    config.source.fields.clone_from(args.text.fields.as_ref().unwrap_or(&config.source.fields.clone()));
+    args.text.name_fields(&mut config.source);
     let device = device::resolve(&args.device)?.device;
     let (source, _) = open_data(&config, chosen.fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");

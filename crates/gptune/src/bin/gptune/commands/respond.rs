@@ -30,7 +30,7 @@ pub(crate) fn run(args: &RespondArgs) -> Result<()> {
     let mut config = chosen.config.clone();
     config.data.skip_bad |= args.skip_bad;
     config.data.special_tokens = args.special_tokens.unwrap_or(config.data.special_tokens);
-    config.source.fields.clone_from(args.text.fields.as_ref().unwrap_or(&config.source.fields.clone()));
+    args.text.name_fields(&mut config.source);
     config.data.too_long = args.too_long.unwrap_or(config.data.too_long);
     if args.limit == Some(0) {
         bail!("--limit 0 leaves nothing to answer; give at least 1, or leave it out");

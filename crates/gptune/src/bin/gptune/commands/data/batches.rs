@@ -27,9 +27,7 @@ pub(super) fn batches(args: &BatchesArgs) -> Result<()> {
         let context = config.data.max_length.max(1024);
         (Tokenizer::gpt2()?, template, None, config, context, None)
     };
-    if let Some(fields) = &args.text.fields {
-        config.source.fields.clone_from(fields);
-    }
+    args.text.name_fields(&mut config.source);
     let tokenizer = fitted(tokenizer, &args.add_tokens, &template, &Plain)?;
     let (source, _) = open_data(&config, fingerprint.as_deref())?;
     let bar = console::bar(0, "examples");

@@ -63,7 +63,7 @@ impl Found<'_> {
             "readable": corpus.sequences.len(),
             "bad": corpus.bad.len(),
             "first_bad": corpus.bad.iter().take(SHOWN).map(bad).collect::<Vec<_>>(),
-            "shapes": corpus.shapes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "shapes": corpus.shapes().map(ToString::to_string).collect::<Vec<_>>(),
             "template": look.template.name(),
             "mask_instructions": args.look.mask_instructions,
             "kinds": corpus.kinds,
@@ -93,7 +93,7 @@ impl Found<'_> {
         if corpus.bad.len() > SHOWN {
             fact("", format!("and {} more", number((corpus.bad.len() - SHOWN) as u64)));
         }
-        let mut shapes: Vec<String> = corpus.shapes.iter().map(ToString::to_string).collect();
+        let mut shapes: Vec<String> = corpus.shapes().map(ToString::to_string).collect();
         shapes.dedup();
         fact("keys", on_a_line(&shapes.join("; ")));
         if !corpus.kinds.is_empty() {
