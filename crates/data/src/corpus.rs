@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     BadEntry, DataError, Encoder, Example, Record, Records, Sequence, Sequences, Shape,
     example::{of_no_shape, shape_of},
-    message::digest,
+    message::{digest, texts},
     sequence::SequencesWriter,
     stored::{Array, Growing},
 };
@@ -329,7 +329,7 @@ pub(crate) fn sequence_of(
     let encoded = literal(&example, shape, options, encoder)
         .map_or_else(|| one(&example, options, encoder).map_err(|error| error.to_string()), Err);
     match encoded {
-        Ok(sequence) => Ok((sequence, digest(example.repeatable()))),
+        Ok(sequence) => Ok((sequence, digest(example.repeatable()).bits())),
         Err(problem) => Err(BadEntry::new(&example, problem)),
     }
 }
@@ -353,10 +353,7 @@ pub(crate) fn literal(
         return None;
     }
     let messages = if options.prompts_only { example.question() } else { &example.messages };
-    let texts = messages.iter().enumerate().flat_map(|(place, message)| {
-        [(place, message, &message.content, false), (place, message, &message.input, true)]
-    });
-    texts.into_iter().find_map(|(place, message, text, is_input)| {
+    texts(messages).find_map(|(place, message, text, is_input)| {
         let token = &encoder.tokenizer.literal_added(text)?.content;
         let what = shape.place_of(place, message.role, is_input);
         Some(format!(

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, str::FromStr};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Example, Message, Sequence, Template, Tokenizer, template::Script};
+use crate::{DataError, Example, Message, Sequence, Template, Tokenizer, message::texts, template::Script};
 
 /// Encodes examples by one template.
 #[derive(Debug, Clone, Copy)]
@@ -128,14 +128,11 @@ impl Encoder<'_> {
         if self.special_tokens || !self.template.finds_tokens() {
             return Ok(());
         }
-        let literal = |message: &Message| {
-            let texts = [&message.content, &message.input];
-            texts.into_iter().find_map(|text| self.tokenizer.literal_added(text).map(|token| token.content.clone()))
-        };
-        match messages.iter().find_map(literal) {
+        match texts(messages).find_map(|(.., text, _)| self.tokenizer.literal_added(text)) {
             Some(token) => Err(self.template.fault(format!(
-                "a message holds the letters '{token}', which a Jinja template turns into that token; remove them, or ask \
-                 for it with --special-tokens"
+                "a message holds the letters '{}', which a Jinja template turns into that token; remove them, or ask for it \
+                 with --special-tokens",
+                token.content
             ))),
             None => Ok(()),
         }

@@ -65,11 +65,18 @@ impl Message {
     }
 }
 
-/// A number that is the same for the same messages.
-pub(crate) fn digest(messages: &[Message]) -> u64 {
+/// The texts of messages, each with the place of its message, that, and whether it is an input.
+pub(crate) fn texts(messages: &[Message]) -> impl Iterator<Item = (usize, &Message, &str, bool)> {
+    messages.iter().enumerate().flat_map(|(place, message)| {
+        [(place, message, message.content.as_str(), false), (place, message, message.input.as_str(), true)]
+    })
+}
+
+/// What is the same for the same messages.
+pub(crate) fn digest(messages: &[Message]) -> Digest {
     let texts: Vec<&str> =
         messages.iter().flat_map(|message| [message.role.name(), &message.content, &message.input]).collect();
-    Digest::of(&texts).bits()
+    Digest::of(&texts)
 }
 
 /// What is wrong with the order of messages; `answered` says whether the last one has to be an answer.

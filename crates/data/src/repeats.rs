@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, convert::Infallible, str::FromStr}
 
 use crate::{
     BadEntry, DataError, Digest, DuplicateError, Example, Examples, MinHash, NearDuplicate, NearDuplicates, Records,
-    Role, Seen, Shape,
+    Role, Seen, Shape, message::digest,
 };
 
 /// Texts that are compared each with each: more are searched by [`MinHash`].
@@ -74,10 +74,7 @@ impl Compared {
         if self != Self::All {
             return Some(self.text(example)).filter(|text| !text.is_empty()).map(|text| Digest::of(&[&text]));
         }
-        let messages = example.messages.iter();
-        let texts: Vec<&str> =
-            messages.flat_map(|message| [message.role.name(), &message.content, &message.input]).collect();
-        Some(Digest::of(&texts))
+        Some(digest(&example.messages))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::{
     BadEntry, Collator, CorpusOptions, DataError, Digest, Example, Message, Place, Role, Sequence, Shape, Template,
-    corpus::literal, message::digest, repeats::Compared,
+    corpus::literal,
+    message::{digest, texts},
+    repeats::Compared,
 };
 
 use super::{Check, FindingKind};
@@ -58,7 +60,7 @@ impl Facts {
         let mut facts = Self {
             place,
             kinds: vec![],
-            key: Some((digest(example.repeatable()), digest(&example.messages))),
+            key: Some((digest(example.repeatable()).bits(), digest(&example.messages).bits())),
             teaches_end: false,
             text,
             input: input(&example),
@@ -98,12 +100,7 @@ impl Facts {
         if let Some(header) = repeated {
             self.add(FindingKind::RepeatedHeader, format!("an answer has '{}'", header.escape_debug()));
         }
-        let mut texts = example
-            .messages
-            .iter()
-            .enumerate()
-            .flat_map(|(at, one)| [(at, one, &one.content, false), (at, one, &one.input, true)]);
-        let control = texts.find_map(|(at, message, text, is_input)| {
+        let control = texts(&example.messages).find_map(|(at, message, text, is_input)| {
             let found = text.chars().find(|c| is_damage(*c))?;
             let what = shape.place_of(at, message.role, is_input);
             Some(format!("{what} has U+{:04X}", u32::from(found)))

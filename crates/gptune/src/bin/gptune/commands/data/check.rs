@@ -1,6 +1,6 @@
 use anyhow::{Result, bail};
 use gptune::data::records;
-use gptune_data::{Check, Checked, Encoder, Finding, Lengths, Severity};
+use gptune_data::{Check, Checked, Finding, Lengths, Severity};
 use serde_json::{Map, Value, json};
 
 use super::{super::print_json, Look};
@@ -14,13 +14,15 @@ const SHOWN: usize = 10;
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
     let look = Look::new(&args.look)?;
-    let max_length = look.kept(&args.look);
-    let Look { tokenizer, template, context, reading, .. } = look;
-    let encoder = Encoder { tokenizer: &tokenizer, template: &template, special_tokens: args.look.special_tokens };
-    let mask_instructions = args.look.mask_instructions;
-    let lengths = Lengths { max_length, context, mask_instructions, prompts_only: false };
+    let lengths = Lengths {
+        max_length: look.kept(&args.look),
+        context: look.context,
+        mask_instructions: args.look.mask_instructions,
+        prompts_only: false,
+    };
     let (split, split_seed, threshold) = (args.split, args.split_seed, args.threshold);
-    let check = Check { encoder, lengths, shape: reading.shape, split, split_seed, threshold };
+    let (encoder, shape) = (look.encoder(&args.look), look.reading.shape.clone());
+    let check = Check { encoder, lengths, shape, split, split_seed, threshold };
     let bar = console::bar(0, "records");
     let checked = check.run(&records(&args.look.data, &Plain)?, |n| bar.inc(n))?;
     bar.finish_and_clear();
